@@ -1,0 +1,46 @@
+# make demo, make test: each does all of its own set-up in .venv the first time.
+
+DISTRO ?= jazzy
+PYTHON ?= python3
+ARGS ?=
+
+VENV := $(if $(filter jazzy,$(DISTRO)),.venv,.venv-$(DISTRO))
+SETUP := $(PYTHON) tools/setup_venv.py --distro $(DISTRO) --folder $(VENV)
+RUN := $(VENV)/bin/python tools/environment.py
+
+.PHONY: help demo test check setup dev train clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make demo    a simulated robot drives about and answers questions about what it sees'
+	@echo 'make test    lint, types and tests; ARGS="-k timing" goes to pytest'
+	@echo 'make check   lint and types alone'
+	@echo 'make setup   only the environment that the demo needs, in $(VENV)'
+	@echo 'make dev     that and what the tests need'
+	@echo 'make train   that and what training and conversion need (CPU torch)'
+	@echo 'make clean   remove all environments and caches'
+	@echo
+	@echo 'DISTRO=jazzy (default) or kilted; PYTHON=python3.12 picks another Python (3.10 to 3.12)'
+
+demo: setup
+	@$(RUN) $(VENV)/bin/python $(VENV)/lib/mobilevlm_ros/demo $(ARGS)
+
+setup:
+	@$(SETUP)
+
+train:
+	@$(SETUP) --with train
+
+dev:
+	@$(SETUP) --with train --with dev
+
+check: dev
+	$(VENV)/bin/python -m ruff check .
+	$(VENV)/bin/python -m mypy
+
+test: check
+	@$(RUN) $(VENV)/bin/python tools/run_tests.py $(ARGS)
+
+clean:
+	rm -rf .venv .venv-kilted build install log out .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
