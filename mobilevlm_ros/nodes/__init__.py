@@ -1,0 +1,1 @@
+"""ROS 2 nodes: wiring over the engine and the simulator."""

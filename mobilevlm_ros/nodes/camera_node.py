@@ -1,0 +1,59 @@
+"""camera_node: publishes a folder of images or a video file as if a camera saw it."""
+
+from __future__ import annotations
+
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+
+from mobilevlm_ros.engine import ImageError
+from mobilevlm_ros.nodes.config import CameraNodeConfig
+from mobilevlm_ros.nodes.conversions import rgb_to_image
+from mobilevlm_ros.nodes.params import declare
+from mobilevlm_ros.nodes.qos import FRAMES_OUT
+from mobilevlm_ros.nodes.runner import run
+from mobilevlm_ros.nodes.sources import open_source
+
+
+class CameraNode(Node):
+    """Publishes `image` at a fixed rate."""
+
+    def __init__(self) -> None:
+        super().__init__('camera_node')
+        self.done = False
+        self._config = declare(self, CameraNodeConfig)
+        self._source = open_source(self._config.path)
+        self._frames = self._source.frames()
+        self._good = 0  # frames published since the start of the series
+        self._publisher = self.create_publisher(Image, 'image', FRAMES_OUT)
+        self.create_timer(1 / (self._config.rate or self._source.rate), self._publish_next)
+
+    def stop(self) -> bool:
+        """Nothing to wait for."""
+        return True
+
+    def _publish_next(self) -> None:
+        frame = next(self._frames, None)
+        if frame is None:
+            self._end_series()
+        elif isinstance(frame, ImageError):
+            self.get_logger().error(f'skipped a frame: {frame}')
+        else:
+            self._good += 1
+            stamp = self.get_clock().now().to_msg()
+            self._publisher.publish(rgb_to_image(frame, stamp, self._config.frame_id))
+
+    def _end_series(self) -> None:
+        if not self._good:
+            self.get_logger().error(f'no frame of {self._config.path} could be read: ending')
+        self.done = not (self._config.loop and self._good)
+        self._good = 0
+        self._frames = self._source.frames()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run until the series ends or a signal arrives."""
+    return run(CameraNode, argv)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

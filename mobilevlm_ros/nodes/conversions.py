@@ -1,0 +1,159 @@
+"""Messages to the engine's values and back, as pure functions."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import asdict
+
+import numpy as np
+from builtin_interfaces.msg import Duration, Time
+from sensor_msgs.msg import CompressedImage, Image
+
+from mobilevlm_ros import msg
+from mobilevlm_ros.engine import (
+    Answer,
+    Frame,
+    ImageError,
+    MobileVlmError,
+    Pixels,
+    Question,
+    QuestionError,
+    Timing,
+    decode_image,
+)
+from mobilevlm_ros.nodes.encodings import to_rgb
+
+# Fields of a Query that this version does not serve; to fill one in is refused, never ignored.
+UNSERVED = (
+    'session',
+    'frame',
+    'stamp',
+    'roi',
+    'image',
+    'choices',
+    'json_schema',
+    'min_probability',
+    'repeat_penalty',
+    'priority',
+)
+
+
+def stamp_to_ns(stamp: Time) -> int:
+    """Nanoseconds since the clock's zero."""
+    return int(stamp.sec * 1_000_000_000 + stamp.nanosec)
+
+
+def ns_to_stamp(nanoseconds: int) -> Time:
+    """The message of a stamp in nanoseconds."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return Time(sec=seconds, nanosec=rest)
+
+
+def image_to_frame(message: Image, camera: str = '') -> Frame:
+    """The frame in a raw image; an rgb8 image is not copied.
+
+    Raises:
+        ImageError: if the encoding is not known or the data do not fit it.
+    """
+    pixels = to_rgb(
+        message.data,
+        message.encoding,
+        message.height,
+        message.width,
+        message.step,
+        bool(message.is_bigendian),
+    )
+    stamp_ns = stamp_to_ns(message.header.stamp)
+    return Frame(pixels, stamp_ns, camera, message.header.frame_id)
+
+
+def compressed_to_frame(message: CompressedImage, camera: str = '') -> Frame:
+    """The frame in a JPEG or PNG image.
+
+    Raises:
+        ImageError: if it cannot be decoded, or is a depth image.
+    """
+    if 'compressedDepth' in message.format:
+        raise ImageError(f'format {message.format!r} is a depth image; send a colour image')
+    pixels = decode_image(bytes(message.data))
+    stamp_ns = stamp_to_ns(message.header.stamp)
+    return Frame(pixels, stamp_ns, camera, message.header.frame_id)
+
+
+def rgb_to_image(pixels: np.ndarray, stamp: Time, frame_id: str) -> Image:
+    """The rgb8 message of uint8 RGB [h, w, 3]."""
+    height, width = pixels.shape[:2]
+    message = Image(height=height, width=width, encoding='rgb8', step=width * 3)
+    message.header.stamp = stamp
+    message.header.frame_id = frame_id
+    message.data = array('B', pixels.tobytes())  # anything else is checked byte by byte
+    return message
+
+
+def query_to_question(query: msg.Query) -> Question:
+    """What a query asks of the engine.
+
+    Raises:
+        QuestionError: naming the field that is not served or out of range.
+    """
+    nothing = msg.Query()
+    for name in UNSERVED:
+        if getattr(query, name) != getattr(nothing, name):
+            raise QuestionError(f'{name} is not served by this version of the node; leave it unset')
+    return Question(
+        text=query.question,
+        max_tokens=query.max_tokens,
+        temperature=query.temperature,
+        top_p=query.top_p,
+        seed=query.seed,
+        stop=tuple(query.stop),
+        max_age_s=_seconds('max_age', query.max_age),
+        deadline_s=_seconds('deadline', query.deadline),
+    )
+
+
+def _seconds(name: str, duration: Duration) -> float:
+    seconds = float(duration.sec + duration.nanosec * 1e-9)
+    if seconds < 0:
+        raise QuestionError(f'{name} is {seconds:g} s; it must not be negative')
+    return seconds
+
+
+def answer_to_message(answer: Answer) -> msg.Answer:
+    """The message of an answer, under the header of its source image."""
+    message = msg.Answer(
+        camera=answer.camera,
+        question=answer.question,
+        text=answer.text,
+        choice=-1,
+        finish_reason=answer.finish_reason,
+        model=answer.model,
+        backend=answer.backend,
+        timing=timing_to_message(answer.timing),
+    )
+    message.header.stamp = ns_to_stamp(answer.stamp_ns)
+    message.header.frame_id = answer.frame_id
+    return message
+
+
+def answer_to_caption(answer: Answer) -> msg.Caption:
+    """The caption that an answer to the caption question is."""
+    message = msg.Caption(
+        camera=answer.camera,
+        text=answer.text,
+        reason=msg.Caption.RATE,
+        timing=timing_to_message(answer.timing),
+    )
+    message.header.stamp = ns_to_stamp(answer.stamp_ns)
+    message.header.frame_id = answer.frame_id
+    return message
+
+
+def timing_to_message(timing: Timing) -> msg.Timing:
+    """The message of a timing, field by field of the same name."""
+    return msg.Timing(**asdict(timing))
+
+
+def error_to_status(error: MobileVlmError) -> msg.Status:
+    """The status that stands for an error of the engine."""
+    return msg.Status(code=getattr(msg.Status, error.code), message=str(error))

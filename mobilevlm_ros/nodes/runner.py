@@ -1,0 +1,88 @@
+"""Runs a node as a process: from its creation until it is done or told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+
+from mobilevlm_ros.engine import MobileVlmError
+
+STOP_WITHIN_S = 0.6  # for requests in progress to end and be answered
+KILL_AFTER_S = 0.95  # for everything, or the process ends the hard way
+
+
+class Runnable(Protocol):
+    """What `run` asks of a node beside being an rclpy node."""
+
+    done: bool  # the node has nothing more to do
+
+    def stop(self) -> bool:
+        """Begin to stop; called again until it returns true."""
+
+
+def run(create: Callable[[], Runnable], argv: list[str] | None = None) -> int:
+    """Create a node and spin it until it is done or SIGINT or SIGTERM arrives.
+
+    Returns:
+        the exit code: 0, or 2 if the node could not be created; stderr then says why.
+    """
+    stop = _StopSignal()
+    rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        _spin(create(), stop)
+    except MobileVlmError as error:
+        print(f'{os.path.basename(sys.argv[0])}: {error}', file=sys.stderr)
+        return 2
+    finally:
+        rclpy.try_shutdown()
+    return 0
+
+
+def _spin(node: Runnable, stop: _StopSignal) -> None:
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    stop.wake(executor.wake)
+    while not (stop.received or node.done):
+        executor.spin_once()
+    # Requests in progress get their answer before the node disappears.
+    deadline = time.monotonic() + STOP_WITHIN_S
+    while not node.stop() and time.monotonic() < deadline:
+        executor.spin_once(timeout_sec=0.02)
+    executor.remove_node(node)
+    node.destroy_node()  # type: ignore[attr-defined]
+
+
+class _StopSignal:
+    """Waits for SIGINT or SIGTERM in a thread of its own.
+
+    Python runs signal handlers between the byte codes of the main thread, which may be inside a
+    long call, and rclpy's own handlers close the node before it can answer anyone.
+    """
+
+    def __init__(self) -> None:
+        self.received = False
+        self._wake: Callable[[], None] = lambda: None
+        self._signals = {signal.SIGINT, signal.SIGTERM}
+        # Inherited by every thread that starts later.
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
+        threading.Thread(target=self._wait, name='signals', daemon=True).start()
+
+    def wake(self, wake: Callable[[], None]) -> None:
+        """Call this as soon as a signal arrives."""
+        self._wake = wake
+
+    def _wait(self) -> None:
+        number = signal.sigwait(self._signals)
+        self.received = True
+        self._wake()
+        time.sleep(KILL_AFTER_S)
+        os._exit(128 + number)

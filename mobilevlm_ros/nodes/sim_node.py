@@ -1,0 +1,85 @@
+"""sim_node: a simulated robot in a furnished room, driven by cmd_vel."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from geometry_msgs.msg import Twist
+from nav_msgs.msg import Odometry
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+
+from mobilevlm_ros.nodes.config import SimNodeConfig
+from mobilevlm_ros.nodes.conversions import rgb_to_image
+from mobilevlm_ros.nodes.odometry import pose_to_odometry
+from mobilevlm_ros.nodes.params import declare
+from mobilevlm_ros.nodes.qos import FRAMES_OUT
+from mobilevlm_ros.nodes.runner import run
+from mobilevlm_ros.sim.camera import render
+from mobilevlm_ros.sim.robot import drive
+from mobilevlm_ros.sim.world import random_pose, random_world
+
+LONGEST_STEP_S = 0.2  # of simulated motion, however late the timer is
+
+
+class SimNode(Node):
+    """Publishes `image` and, with the same stamp, `odom`; obeys `cmd_vel`."""
+
+    def __init__(self) -> None:
+        super().__init__('sim_node')
+        self.done = False
+        self._config = declare(self, SimNodeConfig)
+        self._world = random_world(self._config.seed)
+        self._pose = random_pose(self._world, np.random.default_rng(self._config.seed))
+        self._command = (0.0, 0.0)  # m/s forward, rad/s to the left
+        self._commanded_at = self._stepped_at = self.get_clock().now()
+        self._frames = 0
+        self._images = self.create_publisher(Image, 'image', FRAMES_OUT)
+        self._odometry = self.create_publisher(Odometry, 'odom', 10)
+        self.create_subscription(Twist, 'cmd_vel', self._obey, 10)
+        self.create_timer(1 / self._config.rate, self._step)
+
+    def stop(self) -> bool:
+        """Nothing to wait for."""
+        return True
+
+    def _obey(self, twist: Twist) -> None:
+        command = (twist.linear.x, twist.angular.z)
+        if not all(map(math.isfinite, command)):
+            self.get_logger().warning('ignored a cmd_vel that is not finite')
+            return
+        self._command = command
+        self._commanded_at = self.get_clock().now()
+
+    def _step(self) -> None:
+        now = self.get_clock().now()
+        if (now - self._commanded_at).nanoseconds > self._config.command_timeout * 1e9:
+            self._command = (0.0, 0.0)
+        elapsed = min((now - self._stepped_at).nanoseconds * 1e-9, LONGEST_STEP_S)
+        self._stepped_at = now
+        self._pose, hit = drive(self._world, self._pose, *self._command, elapsed)
+        if hit:
+            self.get_logger().warning('the robot hit something', throttle_duration_sec=1.0)
+        stamp = now.to_msg()
+        speed = (0.0 if hit else self._command[0], self._command[1])
+        self._odometry.publish(
+            pose_to_odometry(
+                self._pose, speed, stamp, self._config.odom_frame, self._config.base_frame
+            )
+        )
+        self._images.publish(rgb_to_image(self._render(), stamp, self._config.frame_id))
+
+    def _render(self) -> np.ndarray:
+        self._frames += 1
+        noise_seed = self._config.seed * 100_003 + self._frames if self._config.noise else None
+        return render(self._world, self._pose, noise_seed).image
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run until a signal arrives."""
+    return run(SimNode, argv)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

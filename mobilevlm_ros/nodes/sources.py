@@ -1,0 +1,80 @@
+"""Where camera_node takes its frames from: a folder of images or a video file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+
+from mobilevlm_ros.engine import ConfigError, ImageError, read_image
+from mobilevlm_ros.engine.types import Pixels
+
+IMAGE_SUFFIXES = frozenset({'.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp'})
+
+
+class Source(Protocol):
+    """A finite series of frames that can be played again."""
+
+    rate: float  # frames per second
+
+    def frames(self) -> Iterator[Pixels | ImageError]:
+        """RGB uint8 [h, w, 3] from the first frame on; an error stands for a broken frame."""
+
+
+def open_source(path: str) -> Source:
+    """The frames of a folder or video file.
+
+    Raises:
+        ConfigError: if there is nothing there that can be played.
+    """
+    place = Path(path).expanduser()
+    if not path or not place.exists():
+        raise ConfigError(f'path {path!r} does not exist; give a folder of images or a video file')
+    return FolderSource(place) if place.is_dir() else VideoSource(place)
+
+
+class FolderSource:
+    """The images of a folder in the order of their names."""
+
+    rate = 1.0
+
+    def __init__(self, folder: Path) -> None:
+        self._paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+        if not self._paths:
+            raise ConfigError(
+                f'{folder} has no images; looked for {", ".join(sorted(IMAGE_SUFFIXES))}'
+            )
+
+    def frames(self) -> Iterator[Pixels | ImageError]:
+        """Decode one file after the other."""
+        for path in self._paths:
+            try:
+                yield read_image(path)
+            except ImageError as error:
+                yield error
+
+
+class VideoSource:
+    """A video file, as far as OpenCV can read it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.rate = self._open().get(cv2.CAP_PROP_FPS) or 30.0
+
+    def frames(self) -> Iterator[Pixels | ImageError]:
+        """Decode one frame after the other."""
+        video = self._open()
+        while True:
+            found, bgr = video.read()
+            if not found:
+                return
+            yield cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+    def _open(self) -> cv2.VideoCapture:
+        video = cv2.VideoCapture(str(self._path))
+        if not (video.isOpened() and video.grab()):
+            raise ConfigError(f'{self._path} is not a video that OpenCV can read')
+        video.set(cv2.CAP_PROP_POS_FRAMES, 0)
+        return video
