@@ -1,0 +1,78 @@
+"""The demo's child processes: started over DDS on this machine alone, watched, always ended."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import MutableMapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from mobilevlm_ros.nodes.share import transport_profile
+
+END_WITHIN_S = 3.0
+TAIL_LINES = 15
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the message says why."""
+
+
+def isolate(environ: MutableMapping[str, str]) -> None:
+    """Keep the demo to this machine and a ROS domain of its own, unless that is set already."""
+    profile = str(transport_profile())
+    environ.setdefault('ROS_DOMAIN_ID', str(random.randint(1, 101)))
+    environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    environ.setdefault('FASTRTPS_DEFAULT_PROFILES_FILE', profile)  # Humble, Jazzy
+    environ.setdefault('FASTDDS_DEFAULT_PROFILES_FILE', profile)  # Kilted and later
+
+
+class Processes:
+    """Child nodes by name; leaving the context ends them all."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Processes:
+        """Start nothing yet."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End every child, the hard way if it does not listen."""
+        for process in self._running.values():
+            process.terminate()
+        for process in self._running.values():
+            try:
+                process.wait(END_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def start(self, name: str, parameters: Sequence[str]) -> None:
+        """Start mobilevlm_ros.nodes.<name>; its output goes to <name>.log."""
+        command = [sys.executable, '-m', f'mobilevlm_ros.nodes.{name}', '--ros-args']
+        for parameter in parameters:
+            command += ['-p', parameter]
+        with self._log(name).open('wb') as log:
+            self._running[name] = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def check(self) -> None:
+        """Raise DemoError with the end of its output if a child has ended."""
+        for name, process in self._running.items():
+            if process.poll() is not None:
+                lines = self._log(name).read_text(errors='replace').splitlines()[-TAIL_LINES:]
+                output = '\n'.join(f'  {line}' for line in lines) or '  (it said nothing)'
+                raise DemoError(f'{name} ended with exit code {process.returncode}:\n{output}')
+
+    def _log(self, name: str) -> Path:
+        return self._logs / f'{name}.log'

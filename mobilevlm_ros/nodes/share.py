@@ -1,0 +1,26 @@
+"""Where the package's own files were installed: configuration and models."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+
+
+def share_folder() -> Path:
+    """The installed share/mobilevlm_ros, also where nobody sourced a set-up file."""
+    try:
+        return Path(get_package_share_directory('mobilevlm_ros'))
+    except (PackageNotFoundError, EnvironmentError):
+        return Path(sys.prefix, 'share', 'mobilevlm_ros')
+
+
+def default_bundle() -> Path:
+    """The model that ships with the package."""
+    return share_folder() / 'models' / 'nano'
+
+
+def transport_profile() -> Path:
+    """The Fast DDS profile under which large frames arrive."""
+    return share_folder() / 'config' / 'fastdds.xml'
