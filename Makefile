@@ -39,7 +39,7 @@ check: dev
 	$(VENV)/bin/python -m mypy
 
 test: check
-	@$(RUN) $(VENV)/bin/python tools/run_tests.py $(ARGS)
+	@$(RUN) $(VENV)/bin/pytest $(ARGS)
 
 clean:
 	rm -rf .venv .venv-kilted build install log out .mypy_cache .pytest_cache .ruff_cache

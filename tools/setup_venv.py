@@ -122,7 +122,7 @@ class Environment:
             process = subprocess.Popen(
                 words, cwd=cwd, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-            show_progress(process, self.log)
+            show_progress(process, self.log, begin)
             if process.returncode:
                 log.seek(begin)
                 tail = ''.join(log.readlines()[-30:])
@@ -165,13 +165,6 @@ class Environment:
         Python files are installed as links, so that edits need no new build.
         """
         build = self.folder / 'build'
-        site = Path(subprocess.check_output(
-            [self.python, '-c', 'import sysconfig; print(sysconfig.get_path("purelib"))'],
-            text=True,
-        ).strip())
-        shutil.rmtree(site / 'mobilevlm_ros', ignore_errors=True)
-        for part in ('share', 'lib', 'include'):
-            shutil.rmtree(self.folder / part / 'mobilevlm_ros', ignore_errors=True)
         self.run(
             self.folder / 'bin' / 'cmake', '-S', ROOT, '-B', build, '-G', 'Ninja',
             f'-DCMAKE_INSTALL_PREFIX={self.folder}', f'-DCMAKE_PREFIX_PATH={self.folder}',
@@ -180,6 +173,8 @@ class Environment:
             '-DBUILD_TESTING=OFF',
         )  # fmt: skip
         self.run(self.folder / 'bin' / 'cmake', '--build', build, '--target', 'install')
+        for part in ('lib', 'share'):
+            prune_links(self.folder / part)
         self.write_command()
 
     def write_command(self) -> None:
@@ -193,8 +188,15 @@ class Environment:
         command.chmod(0o755)
 
 
-def show_progress(process: subprocess.Popen[bytes], log: Path) -> None:
-    """Waits for the process, and shows the time and the build's step count as it goes."""
+def prune_links(folder: Path) -> None:
+    """Removes the links to files that the source tree no longer has."""
+    for path in folder.rglob('*'):
+        if path.is_symlink() and not path.exists() and ROOT in path.readlink().parents:
+            path.unlink()
+
+
+def show_progress(process: subprocess.Popen[bytes], log: Path, begin: int) -> None:
+    """Waits for the process, and shows the time and the compiler's progress meanwhile."""
     terminal = sys.stdout.isatty()
     interval = 1 if terminal else 30
     started = time.monotonic()
@@ -203,16 +205,16 @@ def show_progress(process: subprocess.Popen[bytes], log: Path) -> None:
             process.wait(interval)
             break
         except subprocess.TimeoutExpired:
-            line = f'  {time.monotonic() - started:.0f} s{build_step(log)}'
+            line = f'  {time.monotonic() - started:.0f} s{build_step(log, begin)}'
             print(f'\r{line}\033[K' if terminal else line, end='' if terminal else '\n', flush=True)
     if terminal:
         print('\r\033[K', end='', flush=True)
 
 
-def build_step(log: Path) -> str:
-    """Returns how far ninja got, from the end of its output, such as ', step 17/193'."""
+def build_step(log: Path, begin: int) -> str:
+    """Returns how far ninja got since `begin` in its output, such as ', step 17/193'."""
     with open(log, 'rb') as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - 20_000))
+        file.seek(max(begin, file.seek(0, os.SEEK_END) - 20_000))
         steps = STEP_COUNT.findall(file.read().decode(errors='replace'))
     return f', compiler step {steps[-1]}' if steps else ''
 

@@ -1,0 +1,38 @@
+"""Installs the part that needs no ROS: `pip install .[llama,onnx]`.
+
+On a robot, and for the nodes, the package is built by CMake instead (see README.md).
+"""
+
+from pathlib import Path
+import re
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+VERSION = re.search(r'<version>(.*)</version>', (ROOT / 'package.xml').read_text())[1]
+
+ENGINE = ['numpy>=1.24', 'opencv-python-headless>=4.6', 'Pillow>=9.4', 'PyYAML>=6']
+LLAMA = ['llama-cpp-python>=0.3.16']
+ONNX = ['onnxruntime>=1.18']
+TRAIN = ['gguf', 'matplotlib', 'onnx', 'onnxscript', 'safetensors', 'sentencepiece', 'torch>=2.5',
+         'tqdm']  # fmt: skip
+DEV = ['mypy', 'pytest', 'pytest-timeout', 'ruff', 'types-PyYAML']
+
+setup(
+    name='mobilevlm_ros',
+    version=VERSION,
+    description='A robot that sees with words: MobileVLM-class models for ROS 2',
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=find_packages(include=['mobilevlm_ros*'], exclude=['mobilevlm_ros.nodes*']),
+    package_data={'mobilevlm_ros': ['py.typed']},
+    install_requires=ENGINE,
+    extras_require={
+        'llama': LLAMA,
+        'onnx': ONNX,
+        'train': TRAIN,
+        'convert': TRAIN,
+        'dev': DEV,
+    },
+    entry_points={'console_scripts': ['mobilevlm = mobilevlm_ros.cli.main:main']},
+)
