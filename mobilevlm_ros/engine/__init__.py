@@ -1,0 +1,71 @@
+"""Inference without ROS: a bundle, frames and questions in, answers out."""
+
+from mobilevlm_ros.engine.bundle import Bundle, load_bundle
+from mobilevlm_ros.engine.config import EngineConfig, setting
+from mobilevlm_ros.engine.engine import EncodedFrame, Engine, open_engine
+from mobilevlm_ros.engine.errors import (
+    BackendError,
+    BundleError,
+    BundleFileError,
+    BundleSchemaError,
+    BusyError,
+    CancelledError,
+    ClosedError,
+    ConfigError,
+    DeadlineError,
+    ImageError,
+    MobileVlmError,
+    NoImageError,
+    QuestionError,
+    StaleImageError,
+    TooLongError,
+)
+from mobilevlm_ros.engine.fake import (
+    FakeEncoder,
+    FakeLanguageModel,
+    create_fake_engine,
+    fake_bundle,
+)
+from mobilevlm_ros.engine.images import decode_image, read_image
+from mobilevlm_ros.engine.preprocess import preprocess
+from mobilevlm_ros.engine.types import Answer, Chunk, Frame, Pixels, Question, Timing
+from mobilevlm_ros.engine.worker import EngineWorker
+
+__all__ = [
+    'Answer',
+    'BackendError',
+    'Bundle',
+    'BundleError',
+    'BundleFileError',
+    'BundleSchemaError',
+    'BusyError',
+    'CancelledError',
+    'Chunk',
+    'ClosedError',
+    'ConfigError',
+    'DeadlineError',
+    'EncodedFrame',
+    'Engine',
+    'EngineConfig',
+    'EngineWorker',
+    'FakeEncoder',
+    'FakeLanguageModel',
+    'Frame',
+    'ImageError',
+    'MobileVlmError',
+    'NoImageError',
+    'Pixels',
+    'Question',
+    'QuestionError',
+    'StaleImageError',
+    'Timing',
+    'TooLongError',
+    'create_fake_engine',
+    'decode_image',
+    'fake_bundle',
+    'load_bundle',
+    'open_engine',
+    'preprocess',
+    'read_image',
+    'setting',
+]

@@ -1,0 +1,96 @@
+"""Every setting of the engine, with its default, meaning and range in one place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from mobilevlm_ros.engine.errors import ConfigError
+
+
+def setting(
+    default: Any,
+    description: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A dataclass field that carries its description and range."""
+    metadata = {'description': description, 'low': low, 'high': high, 'choices': choices}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """Settings of the engine; nodes and command line declare theirs from these fields."""
+
+    verify: bool = setting(True, 'check the SHA-256 of every file of the bundle when it is opened')
+    encoder: str = setting(
+        'onnxruntime', 'what runs the vision encoder', choices=('onnxruntime', 'fake')
+    )
+    precision: str = setting('int8', 'of the vision encoder', choices=('int8', 'fp32'))
+    encoder_threads: int = setting(
+        0, 'CPU threads of the vision encoder; 0: one per core', low=0, high=256
+    )
+    llm: str = setting('llama_cpp', 'what runs the language model', choices=('llama_cpp', 'fake'))
+    llm_threads: int = setting(
+        0, 'CPU threads of the language model; 0: one per core', low=0, high=256
+    )
+    context_length: int = setting(
+        0,
+        'tokens of one conversation, image included; 0: what the model was made for',
+        low=0,
+        high=1 << 20,
+    )
+    batch_tokens: int = setting(
+        512, 'most tokens the language model takes at a time', low=32, high=8192
+    )
+    held_frames: int = setting(
+        4, 'frames kept ready for questions, one per camera', low=1, high=64
+    )
+    look: str = setting(
+        'always',
+        'encode frames ahead of questions, or when asked about',
+        choices=('always', 'on_demand'),
+    )
+    look_rate_hz: float = setting(
+        5.0, 'most frames of a camera encoded ahead each second; 0: no limit', low=0.0, high=1000.0
+    )
+    queue_size: int = setting(
+        16, 'questions that may wait; further ones are refused as busy', low=1, high=4096
+    )
+    max_age_s: float = setting(
+        0.0, 'refuse to answer about an image older than this; 0: any age', low=0.0, high=1e6
+    )
+    deadline_s: float = setting(
+        0.0, 'end an answer this long after its question arrived; 0: never', low=0.0, high=1e6
+    )
+    max_tokens: int = setting(64, 'most tokens of an answer', low=1, high=1 << 16)
+    temperature: float = setting(
+        0.0, 'of sampling; 0: greedy, always the likeliest token', low=0.0, high=2.0
+    )
+    top_p: float = setting(
+        1.0, 'sample among the likeliest tokens that add up to this', low=0.01, high=1.0
+    )
+    caption_period_s: float = setting(
+        1.0, 'least time between two captions of a camera', low=0.0, high=1e6
+    )
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            _check(item.name, getattr(self, item.name), type(item.default), item.metadata)
+
+
+def _check(name: str, value: Any, kind: Any, metadata: Mapping[str, Any]) -> None:
+    allowed = (int, float) if kind is float else (kind,)
+    if type(value) not in allowed:
+        raise ConfigError(f'{name} is {value!r}; it must be of type {kind.__name__}')
+    choices = metadata['choices']
+    if choices and value not in choices:
+        raise ConfigError(f'{name} is {value!r}; choose one of {", ".join(choices)}')
+    low, high = metadata['low'], metadata['high']
+    if low is not None and not (math.isfinite(value) and low <= value <= high):
+        raise ConfigError(f'{name} is {value}; it must lie between {low:g} and {high:g}')

@@ -1,0 +1,106 @@
+"""Everything the engine raises.
+
+MobileVlmError                 code
+├── ConfigError                INVALID      a setting out of its range
+├── BundleError                INVALID      a model folder that cannot be used
+│   ├── BundleFileError                     a file of it is missing or damaged
+│   └── BundleSchemaError                   bundle.json says something we do not understand
+├── ImageError                 INVALID      bytes or arrays that are not an image
+├── QuestionError              INVALID      a question that cannot be asked
+│   └── TooLongError           TOO_LONG
+├── NoImageError               NO_IMAGE     nothing to answer about yet
+├── StaleImageError            STALE        the image is older than the question allows
+├── BusyError                  BUSY         the queue is full
+├── DeadlineError              DEADLINE     the deadline passed before the first token
+├── CancelledError             CANCELLED    the asker gave up
+│   └── ClosedError                         the engine was closed
+└── BackendError               INTERNAL     an inference library failed
+
+`code` names a constant of msg/Status, so that nodes need no table of their own.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MobileVlmError(Exception):
+    """Base of all; its message says what is wrong and what to do."""
+
+    code: ClassVar[str] = 'INTERNAL'
+
+
+class ConfigError(MobileVlmError):
+    """A setting is out of its range."""
+
+    code = 'INVALID'
+
+
+class BundleError(MobileVlmError):
+    """A model folder cannot be used."""
+
+    code = 'INVALID'
+
+
+class BundleFileError(BundleError):
+    """A file of the bundle is missing or damaged."""
+
+
+class BundleSchemaError(BundleError):
+    """bundle.json says something this version does not understand."""
+
+
+class ImageError(MobileVlmError):
+    """Bytes or an array that are not an image."""
+
+    code = 'INVALID'
+
+
+class QuestionError(MobileVlmError):
+    """A question that cannot be asked."""
+
+    code = 'INVALID'
+
+
+class TooLongError(QuestionError):
+    """A question that does not fit into the model's context."""
+
+    code = 'TOO_LONG'
+
+
+class NoImageError(MobileVlmError):
+    """No image to answer about."""
+
+    code = 'NO_IMAGE'
+
+
+class StaleImageError(MobileVlmError):
+    """The image is older than the question allows."""
+
+    code = 'STALE'
+
+
+class BusyError(MobileVlmError):
+    """The queue of questions is full."""
+
+    code = 'BUSY'
+
+
+class DeadlineError(MobileVlmError):
+    """The deadline passed before the first token."""
+
+    code = 'DEADLINE'
+
+
+class CancelledError(MobileVlmError):
+    """The asker gave up."""
+
+    code = 'CANCELLED'
+
+
+class ClosedError(CancelledError):
+    """The engine was closed under the request, or before it."""
+
+
+class BackendError(MobileVlmError):
+    """An inference library failed."""

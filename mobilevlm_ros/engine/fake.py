@@ -1,0 +1,159 @@
+"""A deterministic encoder and language model without weights, for tests of what lies above."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mobilevlm_ros.engine.bundle import Bundle, PromptSpec, VisionSpec
+from mobilevlm_ros.engine.config import EngineConfig
+from mobilevlm_ros.engine.engine import Engine
+from mobilevlm_ros.engine.llm import check_append, check_copy, check_sequence
+from mobilevlm_ros.engine.sequences import Sequences
+from mobilevlm_ros.engine.types import Floats
+
+_BOS, _END = 256, 257  # after one token for each byte
+_VOCABULARY = 258
+
+Reply = Callable[[str, Floats], str]  # question part, visual tokens (n, width) -> answer
+
+
+def fake_bundle() -> Bundle:
+    """A bundle that exists in memory alone, for the fakes."""
+    return Bundle(
+        path=Path('fake'),
+        name='fake',
+        architecture='mobilevlm',
+        vision=VisionSpec(16, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), visual_tokens=4, width=8),
+        context_length=512,
+        prompt=PromptSpec('USER: ', '\n{question} ASSISTANT:', ('</s>',)),
+        caption_question='Describe the scene.',
+    )
+
+
+def describe(question: str, visual: Floats) -> str:
+    """The default reply: says how bright the image is, so that tests can tell images apart."""
+    asked = question.removesuffix('ASSISTANT:').strip()
+    return f'{asked} brightness {round(float(visual.mean()))}'
+
+
+def create_fake_engine(
+    config: EngineConfig | None = None,
+    reply: Reply = describe,
+    clock: Callable[[], int] = time.time_ns,
+) -> Engine:
+    """An engine over the fakes, ready to use."""
+    bundle, config = fake_bundle(), config or EngineConfig()
+    sequences = Sequences.needed(config.held_frames)
+    llm = FakeLanguageModel(bundle.vision.width, bundle.context_length, sequences, reply)
+    return Engine(bundle, FakeEncoder(bundle.vision), llm, config, clock)
+
+
+class FakeEncoder:
+    """Every visual token is the brightness of the image, from 0 to 255."""
+
+    name = 'fake'
+
+    def __init__(self, vision: VisionSpec, delay_s: float = 0.0) -> None:
+        self._vision = vision
+        self._delay_s = delay_s
+        self.encoded = 0  # images so far
+
+    def encode(self, pixels: Floats) -> Floats:
+        """Turn float32 (n, 3, size, size) into visual tokens, float32 (n, tokens, width)."""
+        time.sleep(self._delay_s)
+        self.encoded += len(pixels)
+        mean = np.array(self._vision.mean, np.float32)
+        std = np.array(self._vision.std, np.float32)
+        brightness = (pixels.mean(axis=(2, 3)) * std + mean).mean(axis=1) * 255
+        shape = (len(pixels), self._vision.visual_tokens, self._vision.width)
+        return np.broadcast_to(brightness[:, None, None], shape).astype(np.float32)
+
+    def close(self) -> None:
+        """Free nothing."""
+
+
+class FakeLanguageModel:
+    """One token for each byte; answers what `reply` says, and counts what it decodes."""
+
+    name = 'fake'
+    bos = _BOS
+
+    def __init__(
+        self,
+        width: int = 8,
+        context_length: int = 512,
+        sequences: int = 8,
+        reply: Reply = describe,
+        delay_s: float = 0.0,
+    ) -> None:
+        self.width = width
+        self.context_length = context_length
+        self.sequences = sequences
+        self.decoded = 0  # tokens and embeddings so far
+        self._reply = reply
+        self._delay_s = delay_s  # of every call
+        self._contents: list[list[int | Floats]] = [[] for _ in range(sequences)]
+        self._answers: list[list[int]] = [[] for _ in range(sequences)]
+
+    def tokenise(self, text: str) -> list[int]:
+        """One token for each byte of UTF-8."""
+        return list(text.encode())
+
+    def piece(self, token: int) -> bytes:
+        """The byte."""
+        return bytes([token]) if token < _BOS else b''
+
+    def is_end(self, token: int) -> bool:
+        """Whether the token ends an answer."""
+        return token == _END
+
+    def length(self, sequence: int) -> int:
+        """Tokens in the sequence."""
+        return len(self._contents[sequence])
+
+    def decode(self, sequence: int, tokens: Sequence[int]) -> Floats:
+        """Append tokens; the logits favour the next token of the reply."""
+        check_append(self, sequence, len(tokens))
+        self._append(sequence, list(tokens))
+        if len(tokens) > 1:  # a part of the prompt, not a token that was generated
+            self._answers[sequence] = self._answer(sequence)
+        answer = self._answers[sequence]
+        logits = np.zeros(_VOCABULARY, np.float32)
+        logits[answer.pop(0) if answer else _END] = 100.0
+        return logits
+
+    def decode_embeddings(self, sequence: int, embeddings: Floats) -> None:
+        """Append embeddings, float32 (n, width), in place of tokens."""
+        check_append(self, sequence, len(embeddings))
+        self._append(sequence, list(embeddings))
+
+    def copy(self, source: int, target: int) -> None:
+        """Make an empty sequence begin as another one is now."""
+        check_copy(self, source, target)
+        self._contents[target] = list(self._contents[source])
+
+    def remove(self, sequence: int) -> None:
+        """Empty the sequence."""
+        check_sequence(self, sequence)
+        self._contents[sequence] = []
+
+    def close(self) -> None:
+        """Free nothing."""
+
+    def _append(self, sequence: int, values: Sequence[int | Floats]) -> None:
+        time.sleep(self._delay_s)
+        self.decoded += len(values)
+        self._contents[sequence].extend(values)
+
+    def _answer(self, sequence: int) -> list[int]:
+        visual = [value for value in self._contents[sequence] if isinstance(value, np.ndarray)]
+        if not visual:
+            return []
+        text: list[int] = []  # the tokens after the image
+        for value in self._contents[sequence]:
+            text = [] if isinstance(value, np.ndarray) else [*text, value]
+        return list(self._reply(bytes(text).decode(errors='replace'), np.stack(visual)).encode())

@@ -1,0 +1,80 @@
+"""Reading JSON objects whose every mistake is named: where, what was expected, what was found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mobilevlm_ros.engine.errors import BundleSchemaError
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """One JSON object, and its place in the file for messages."""
+
+    values: Mapping[str, Any]
+    place: str
+
+    def names(self) -> list[str]:
+        """The keys of the object."""
+        return list(self.values)
+
+    def section(self, name: str) -> Fields:
+        """The object inside this one."""
+        value = self._get(name)
+        if not isinstance(value, Mapping):
+            raise self.wrong(name, 'an object', value)
+        separator = '.' if ': ' in self.place else ': '
+        return Fields(value, f'{self.place}{separator}{name}')
+
+    def text(self, name: str, choices: tuple[str, ...] = ()) -> str:
+        """A string, one of the choices if any are given."""
+        value = self._get(name)
+        if not isinstance(value, str):
+            raise self.wrong(name, 'text', value)
+        if choices and value not in choices:
+            raise self.wrong(name, f'one of {", ".join(choices)}', value)
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of strings that are not empty."""
+        value = self._get(name)
+        if not isinstance(value, list) or not all(isinstance(v, str) and v for v in value):
+            raise self.wrong(name, 'a list of texts', value)
+        return tuple(value)
+
+    def integer(self, name: str) -> int:
+        """A whole number above zero."""
+        value = self._get(name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise self.wrong(name, 'a whole number above zero', value)
+        return value
+
+    def colour(self, name: str, above_zero: bool = False) -> tuple[float, float, float]:
+        """Three numbers, for red, green and blue."""
+        value = self._get(name)
+        lowest = 1e-6 if above_zero else 0.0
+        if (
+            not isinstance(value, list)
+            or len(value) != 3
+            or not all(isinstance(v, (int, float)) and lowest <= v < math.inf for v in value)
+        ):
+            raise self.wrong(name, 'three numbers for red, green and blue', value)
+        red, green, blue = (float(v) for v in value)
+        return red, green, blue
+
+    def wrong(self, name: str, expected: str, found: object) -> BundleSchemaError:
+        """The error to raise about one entry."""
+        return BundleSchemaError(
+            f'{self.place}: {name} should be {expected}, found {found!r}; '
+            'mend it, or convert the model again'
+        )
+
+    def _get(self, name: str) -> Any:
+        if name not in self.values:
+            raise BundleSchemaError(
+                f'{self.place}: {name} is not there; mend it, or convert the model again'
+            )
+        return self.values[name]

@@ -1,0 +1,41 @@
+"""Image files and bytes to pixels."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from mobilevlm_ros.engine.errors import ImageError
+from mobilevlm_ros.engine.types import Pixels
+
+
+def read_image(path: Path | str) -> Pixels:
+    """Read an image file as uint8 RGB (height, width, 3), turned as its EXIF data says."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ImageError(f'{path} cannot be read: {error.strerror}; check the path') from error
+    return decode_image(data, str(path))
+
+
+def decode_image(data: bytes, name: str = 'the image') -> Pixels:
+    """Decode JPEG, PNG or whatever Pillow reads to uint8 RGB (height, width, 3)."""
+    if not data:
+        raise ImageError(f'{name} is empty: no bytes where a JPEG or PNG was expected')
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+            return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+    except UnidentifiedImageError as error:
+        raise ImageError(f'{name} is not an image that can be read; send JPEG or PNG') from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageError(f'{name} cannot be decoded: {error}; send it again, whole') from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith('I'):  # 16 bits a pixel, which convert() would clip instead of scale
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert('RGB')
+    return image.convert('RGB')

@@ -1,0 +1,112 @@
+"""The seam to the language model: token sequences that share one KV cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from mobilevlm_ros.engine.bundle import Bundle
+from mobilevlm_ros.engine.config import EngineConfig
+from mobilevlm_ros.engine.errors import BackendError, ConfigError
+from mobilevlm_ros.engine.types import Floats
+
+
+class LanguageModel(Protocol):
+    """A decoder and its cache. Every call comes from one thread at a time.
+
+    Sequences are numbered from 0 and start empty. Copying one copies no data: both share the
+    cells of their common beginning until the last of them is removed.
+    """
+
+    name: str  # what runs, for people: `llama.cpp`
+    width: int  # of one embedding
+    context_length: int  # most tokens of one sequence
+    sequences: int  # how many there are
+    bos: int  # the token that begins every prompt
+
+    def tokenise(self, text: str) -> list[int]:
+        """Turn text into tokens; special tokens are not recognised in it, nor added."""
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of one token, perhaps a part of a character; none for special tokens."""
+
+    def is_end(self, token: int) -> bool:
+        """Whether the token ends an answer."""
+
+    def length(self, sequence: int) -> int:
+        """Tokens in the sequence."""
+
+    def decode(self, sequence: int, tokens: Sequence[int]) -> Floats:
+        """Append tokens; returns the logits after the last, float32 (vocabulary,)."""
+
+    def decode_embeddings(self, sequence: int, embeddings: Floats) -> None:
+        """Append embeddings, float32 (n, width), in place of tokens."""
+
+    def copy(self, source: int, target: int) -> None:
+        """Make an empty sequence begin as another one is now."""
+
+    def remove(self, sequence: int) -> None:
+        """Empty the sequence."""
+
+    def close(self) -> None:
+        """Free what is held; nothing may be called afterwards."""
+
+
+def create_llm(bundle: Bundle, config: EngineConfig, sequences: int, shared: int) -> LanguageModel:
+    """Load the language model that the config names.
+
+    Args:
+        bundle: the model.
+        config: backend, threads and context length.
+        sequences: how many to make room for.
+        shared: tokens that held sequences occupy beside the longest conversation.
+    """
+    length = context_length(bundle, config)
+    if config.llm == 'fake':
+        from mobilevlm_ros.engine.fake import FakeLanguageModel
+
+        return FakeLanguageModel(bundle.vision.width, length, sequences)
+    from mobilevlm_ros.engine.llama_cpp_llm import LlamaCppLanguageModel
+
+    return LlamaCppLanguageModel(
+        bundle.backend_file('llama_cpp'),
+        context_length=length,
+        cells=length + shared,
+        sequences=sequences,
+        batch_tokens=config.batch_tokens,
+        threads=config.llm_threads,
+    )
+
+
+def check_append(llm: LanguageModel, sequence: int, count: int) -> None:
+    """Raise unless so many tokens can be appended: native code would abort the process."""
+    check_sequence(llm, sequence)
+    if count < 1:
+        raise BackendError('nothing to decode: the list of tokens is empty')
+    room = llm.context_length - llm.length(sequence)
+    if count > room:
+        raise BackendError(f'{count} tokens do not fit into sequence {sequence}: room for {room}')
+
+
+def check_sequence(llm: LanguageModel, sequence: int) -> None:
+    """Raise unless the sequence exists."""
+    if not 0 <= sequence < llm.sequences:
+        raise BackendError(f'no sequence {sequence}: there are {llm.sequences}')
+
+
+def check_copy(llm: LanguageModel, source: int, target: int) -> None:
+    """Raise unless the first can be copied to the second."""
+    check_sequence(llm, source)
+    check_sequence(llm, target)
+    if source == target or llm.length(target):
+        raise BackendError(f'sequence {target} is not empty: nothing can be copied to it')
+
+
+def context_length(bundle: Bundle, config: EngineConfig) -> int:
+    """Tokens of one conversation: what the config asks for, within what the model was made for."""
+    most = bundle.context_length
+    if config.context_length > most:
+        raise ConfigError(
+            f'context_length is {config.context_length}; {bundle.name} was made for {most}'
+        )
+    return config.context_length or most

@@ -1,0 +1,29 @@
+"""The prompt around image and question.
+
+A prompt is: beginning-of-sequence token, head, visual tokens, question part. The text parts are
+tokenised each on its own, as MobileVLM's own code does, so that head and image can be decoded
+before a question is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from mobilevlm_ros.engine.bundle import PromptSpec
+
+Tokenise = Callable[[str], Sequence[int]]
+
+
+def head_tokens(prompt: PromptSpec, tokenise: Tokenise, bos: int) -> list[int]:
+    """What comes before the image; the same for every frame and question."""
+    return [bos, *tokenise(prompt.head)]
+
+
+def question_tokens(prompt: PromptSpec, question: str, tokenise: Tokenise) -> list[int]:
+    """What comes after the image."""
+    return list(tokenise(question_part(prompt, question)))
+
+
+def question_part(prompt: PromptSpec, question: str) -> str:
+    """The template with the question in its place."""
+    return prompt.question.replace('{question}', question.strip())

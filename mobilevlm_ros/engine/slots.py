@@ -1,0 +1,58 @@
+"""What the worker knows of each camera: the newest frame, and how far it has got.
+
+Frames of a camera are numbered from 1 as they are shown. No locks here: the worker has one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from mobilevlm_ros.engine.engine import EncodedFrame
+from mobilevlm_ros.engine.types import Frame, Timing
+
+
+@dataclass(slots=True)
+class CameraSlot:
+    """One camera. A new frame replaces an older one that nobody has begun to encode."""
+
+    period_s: float = 0.0  # least time between two looks; infinite: only when demanded
+    shown: int = 0  # number of the newest frame shown
+    taken: int = 0  # number of the newest that was taken to be encoded
+    held: int = 0  # number of the frame that the engine holds
+    frame: Frame | None = None  # the frame shown, until it is taken
+    encoded: tuple[int, EncodedFrame] | None = None  # with its number, until it is held
+    held_frame: Frame | None = None
+    looked: Timing | None = None  # how long the look at the held frame took
+    next_look: float = -math.inf  # on time.perf_counter
+    next_caption: float = -math.inf
+    caption_due: bool = False
+
+    def show(self, frame: Frame) -> None:
+        """Store a frame in place of the last one."""
+        self.frame = frame
+        self.shown += 1
+
+    def due(self, wanted: int) -> float:
+        """When to take the frame to be encoded, given the number that questions wait for.
+
+        Nothing is encoded ahead while the last frame still waits to be held.
+        """
+        if self.frame is None:
+            return math.inf
+        if wanted > self.taken:
+            return -math.inf
+        return self.next_look if self.encoded is None else math.inf
+
+    def take(self, now: float) -> tuple[int, Frame]:
+        """The newest frame and its number, to be encoded."""
+        assert self.frame is not None
+        frame, self.frame = self.frame, None
+        self.taken = self.shown
+        if self.period_s < math.inf:
+            self.next_look = now + self.period_s
+        return self.taken, frame
+
+    def hold(self, number: int, frame: Frame, looked: Timing) -> None:
+        """Note that the engine holds this frame now."""
+        self.held, self.held_frame, self.looked = number, frame, looked

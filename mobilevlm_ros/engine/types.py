@@ -1,0 +1,117 @@
+"""The values that pass through the engine: frames and questions in, answers out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mobilevlm_ros.engine.errors import ImageError, QuestionError
+
+Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One camera image, and where and when it was taken."""
+
+    pixels: Pixels  # (height, width, 3), RGB
+    stamp_ns: int = 0  # on the engine's clock; 0: unknown, never stale
+    camera: str = ''
+    frame_id: str = ''
+
+    def __post_init__(self) -> None:
+        check_pixels(self.pixels)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a frame. Zero and empty mean the engine's default."""
+
+    text: str
+    max_tokens: int = 0
+    temperature: float = 0.0
+    top_p: float = 0.0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+    max_age_s: float = 0.0  # refuse a frame older than this
+    deadline_s: float = 0.0  # from the question's arrival
+
+    def __post_init__(self) -> None:
+        _check_text(self.text)
+        _check_range('max_tokens', self.max_tokens)
+        _check_range('temperature', self.temperature, 2)
+        _check_range('top_p', self.top_p, 1)
+        _check_range('seed', self.seed)
+        _check_range('max_age_s', self.max_age_s)
+        _check_range('deadline_s', self.deadline_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Where the time of one look or answer went. A stage that was not needed reads zero."""
+
+    image_age_ms: float = 0.0  # from the image's stamp to the moment its use began
+    queue_ms: float = 0.0
+    encode_ms: float = 0.0
+    prefill_ms: float = 0.0
+    first_token_ms: float = 0.0  # from arrival to the first token
+    decode_ms: float = 0.0  # from the first to the last token
+    total_ms: float = 0.0
+    visual_tokens: int = 0
+    prompt_tokens: int = 0  # text tokens, head and question together
+    reused_tokens: int = 0  # of both, those found in the cache and not decoded again
+    generated_tokens: int = 0  # the end token not counted
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of an answer while it is generated; all of them joined are the answer's text."""
+
+    text: str
+    generated_tokens: int  # so far
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, and the frame that it is about."""
+
+    text: str
+    question: str
+    finish_reason: str  # stop, length, deadline or cancelled
+    timing: Timing = field(default_factory=Timing)
+    stamp_ns: int = 0
+    camera: str = ''
+    frame_id: str = ''
+    model: str = ''
+    backend: str = ''
+
+
+def check_pixels(pixels: object) -> None:
+    """Raise unless this is an array of uint8 (height, width, 3) with something in it."""
+    if not isinstance(pixels, np.ndarray):
+        raise ImageError(f'pixels should be a numpy array, found {type(pixels).__name__}')
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise ImageError(
+            'pixels should be uint8 RGB of shape (height, width, 3), '
+            f'found {pixels.dtype} of shape {pixels.shape}'
+        )
+    if pixels.size == 0:
+        raise ImageError(f'the image is empty: its shape is {pixels.shape}')
+
+
+def _check_text(text: str) -> None:
+    if not text.strip():
+        raise QuestionError('the question is empty; ask something, such as "What is ahead?"')
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise QuestionError(f'the question is not valid Unicode: {error.reason}') from error
+
+
+def _check_range(name: str, value: float, high: float = math.inf) -> None:
+    if not 0 <= value <= high or value == math.inf:
+        raise QuestionError(f'{name} is {value}; it must lie between 0 and {high:g}')
