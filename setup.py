@@ -3,8 +3,8 @@
 On a robot, and for the nodes, the package is built by CMake instead (see README.md).
 """
 
-from pathlib import Path
 import re
+from pathlib import Path
 
 from setuptools import find_packages, setup
 
@@ -15,7 +15,7 @@ ENGINE = ['numpy>=1.24', 'opencv-python-headless>=4.6', 'Pillow>=9.4', 'PyYAML>=
 LLAMA = ['llama-cpp-python>=0.3.16']
 ONNX = ['onnxruntime>=1.18']
 TRAIN = ['gguf', 'matplotlib', 'onnx', 'onnxscript', 'safetensors', 'sentencepiece', 'torch>=2.5',
-         'tqdm']  # fmt: skip
+         'tqdm']
 DEV = ['mypy', 'pytest', 'pytest-timeout', 'ruff', 'types-PyYAML']
 
 setup(

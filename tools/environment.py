@@ -5,14 +5,14 @@ As a command, `environment.py COMMAND ...` runs the command in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
 import os
-from pathlib import Path
 import random
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from pathlib import Path
 
 # Domains above 101 can meet the ports that Linux hands out to outgoing connections.
 DOMAINS = range(1, 102)

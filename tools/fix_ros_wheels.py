@@ -3,10 +3,10 @@
 Run with the environment's own Python, after every installation of ROS wheels.
 """
 
-from pathlib import Path
 import re
 import sys
 import sysconfig
+from pathlib import Path
 
 import numpy
 

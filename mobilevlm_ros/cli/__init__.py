@@ -1,0 +1,1 @@
+"""The `mobilevlm` command, one module per verb."""

@@ -1,0 +1,230 @@
+"""`mobilevlm doctor`: a report that a user can attach to a question."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from mobilevlm_ros.engine import MobileVlmError, load_bundle
+
+HELP = """\
+Prints versions, backends (and why one is not there), devices and memory, ROS and transport
+settings, and the checksums of bundles. It changes nothing and sends nothing anywhere.
+Exit code 1 if this installation cannot answer questions or a bundle is damaged.
+"""
+
+Rows = Iterable[tuple[str, str]]
+DISTRIBUTIONS = ('numpy', 'opencv-python-headless', 'Pillow', 'onnxruntime', 'llama-cpp-python',
+                 'tensorrt', 'torch', 'rclpy')
+REQUIRED = ('onnxruntime', 'llama_cpp')
+ROS_SETTINGS = ('ROS_DISTRO', 'RMW_IMPLEMENTATION', 'ROS_DOMAIN_ID',
+                'ROS_AUTOMATIC_DISCOVERY_RANGE', 'ROS_LOCALHOST_ONLY', 'ROS_STATIC_PEERS',
+                'ROS_DISCOVERY_SERVER', 'AMENT_PREFIX_PATH')
+PROFILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments."""
+    parser.add_argument('bundle', nargs='*', type=Path, help='model folders to check as well')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the report."""
+    found = probe_backends()
+    section('software', software())
+    section('inference backends', found)
+    section('devices', devices())
+    section('ROS', ros())
+    healthy = all(text.startswith('ok') for name, text in found if name in REQUIRED)
+    for path in args.bundle or default_bundles():
+        rows, sound = bundle(path)
+        section(f'bundle {path}', rows)
+        healthy = healthy and sound
+    return 0 if healthy else 1
+
+
+def section(title: str, rows: Rows) -> None:
+    """Prints one part of the report."""
+    print(title)
+    for name, value in rows:
+        print(f'  {name:30} {value}')
+    print()
+
+
+def software() -> Rows:
+    """Versions of the system and of the packages that matter."""
+    yield 'mobilevlm_ros', package_version()
+    yield 'Python', f'{platform.python_version()} ({sys.executable})'
+    yield 'operating system', f'{operating_system()}, {platform.release()} {platform.machine()}'
+    for name in DISTRIBUTIONS:
+        yield name, distribution_version(name)
+
+
+def package_version() -> str:
+    """This package's version, from its metadata or from package.xml beside or above it."""
+    try:
+        return importlib.metadata.version('mobilevlm_ros')
+    except importlib.metadata.PackageNotFoundError:
+        pass
+    manifest = Path(__file__).parents[2] / 'package.xml'
+    found = re.search(r'<version>(.*)</version>', read(str(manifest)))
+    return found[1] if found else 'unknown'
+
+
+def distribution_version(name: str) -> str:
+    """The installed version, or that there is none."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return 'not installed'
+
+
+def operating_system() -> str:
+    """The distribution's own name for itself."""
+    try:
+        return platform.freedesktop_os_release()['PRETTY_NAME']
+    except (OSError, KeyError):
+        return platform.system()
+
+
+def probe_backends() -> list[tuple[str, str]]:
+    """Tries each inference library: 'ok' with what it offers, or why it cannot be used."""
+    probes = (('onnxruntime', probe_onnxruntime), ('llama_cpp', probe_llama_cpp),
+              ('tensorrt', probe_tensorrt))
+    return [(name, probe(check)) for name, check in probes]
+
+
+def probe(check: Callable[[], str]) -> str:
+    """Runs one probe. A broken library may raise anything, and that is what is to be shown."""
+    try:
+        return f'ok: {check()}'
+    except ModuleNotFoundError as error:
+        return f'not found: no module {error.name}'
+    except Exception as error:
+        return f'broken: {type(error).__name__}: {error}'
+
+
+def probe_onnxruntime() -> str:
+    """Its execution providers."""
+    return ', '.join(importlib.import_module('onnxruntime').get_available_providers())
+
+
+def probe_llama_cpp() -> str:
+    """What llama.cpp was compiled with."""
+    library = importlib.import_module('llama_cpp')
+    gpu = 'GPU offload' if library.llama_supports_gpu_offload() else 'CPU only'
+    return f'{gpu}; {library.llama_print_system_info().decode().strip(" |")}'
+
+
+def probe_tensorrt() -> str:
+    """Its version."""
+    return str(importlib.import_module('tensorrt').__version__)
+
+
+def devices() -> Rows:
+    """Processor, memory, and NVIDIA devices."""
+    yield 'processor', f'{processor()}, {len(os.sched_getaffinity(0))} of {os.cpu_count()} cores'
+    total, free = (meminfo().get(name, 0.0) for name in ('MemTotal', 'MemAvailable'))
+    yield 'memory', f'{total:.1f} GiB, {free:.1f} free'
+    shared = shutil.disk_usage('/dev/shm') if Path('/dev/shm').exists() else None
+    yield 'shared memory', f'{shared.free / 2**30:.1f} GiB free' if shared else 'no /dev/shm'
+    yield 'Jetson', jetson()
+    yield 'NVIDIA GPU', nvidia()
+
+
+def processor() -> str:
+    """The processor's name as Linux gives it."""
+    found = re.search(r'model name\s*: (.*)', read('/proc/cpuinfo'))
+    return found[1] if found else platform.machine()
+
+
+def meminfo() -> dict[str, float]:
+    """Linux's memory counters in GiB."""
+    rows = re.findall(r'(\w+):\s+(\d+) kB', read('/proc/meminfo'))
+    return {name: int(kilobytes) / 2**20 for name, kilobytes in rows}
+
+
+def jetson() -> str:
+    """Model, JetPack's L4T release and power mode of a Jetson."""
+    model = read('/proc/device-tree/model').strip('\0\n ')
+    release = read('/etc/nv_tegra_release').splitlines()[:1]
+    if 'NVIDIA' not in model and not release:
+        return 'no'
+    return '; '.join([model, *release, output('nvpmodel', '-q').replace('\n', ' ')])
+
+
+def nvidia() -> str:
+    """Name, memory and driver of the GPUs that nvidia-smi sees."""
+    query = '--query-gpu=name,memory.total,driver_version'
+    return output('nvidia-smi', query, '--format=csv,noheader').replace('\n', '; ')
+
+
+def output(*command: str) -> str:
+    """What a command says, or why it says nothing."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except FileNotFoundError:
+        return f'no {command[0]} on this machine'
+    except (OSError, subprocess.SubprocessError) as error:
+        return f'{command[0]} failed: {error}'
+    return done.stdout.strip()
+
+
+def read(path: str) -> str:
+    """The text of a file, or nothing."""
+    try:
+        return Path(path).read_text(encoding='utf-8', errors='replace')
+    except OSError:
+        return ''
+
+
+def ros() -> Rows:
+    """ROS's settings, and whether its Python library and our messages load."""
+    for name in ('rclpy', 'mobilevlm_ros.msg'):
+        yield name, probe(lambda name=name: str(importlib.import_module(name).__file__))
+    for name in ROS_SETTINGS:
+        yield name, os.environ.get(name, 'not set')
+    for name in PROFILES:
+        yield name, profile(os.environ.get(name, ''))
+
+
+def profile(path: str) -> str:
+    """Whether a Fast DDS profile is set, is there, and gives images enough shared memory."""
+    if not path:
+        return 'not set: large images may be lost between processes (config/fastdds.xml)'
+    if not Path(path).is_file():
+        return f'{path}: no such file'
+    sizes = [int(size) for size in re.findall(r'<segment_size>\s*(\d+)', read(path))]
+    return f'{path} (shared memory segment: {max(sizes, default=0) / 2**20:.0f} MiB)'
+
+
+def default_bundles() -> list[Path]:
+    """The bundles that ship with the package, where they were installed or in the source tree."""
+    prefixes = [*os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep), sys.prefix]
+    folders = [Path(prefix, 'share', 'mobilevlm_ros', 'models') for prefix in prefixes if prefix]
+    folders.append(Path(__file__).parents[2] / 'models')
+    for folder in folders:
+        if found := sorted(path.parent for path in folder.glob('*/bundle.json')):
+            return found
+    return []
+
+
+def bundle(path: Path) -> tuple[Rows, bool]:
+    """The bundle's files with their checksums, and whether they are what bundle.json says."""
+    try:
+        loaded = load_bundle(path)
+    except MobileVlmError as error:
+        return [('broken', str(error))], False
+    rows = [('name', loaded.name), ('licence', loaded.license or 'not given')]
+    for name, spec in loaded.files.items():
+        rows.append((name, f'{spec.bytes / 1e6:.1f} MB, sha256 {spec.sha256}, ok'))
+    return rows, True
