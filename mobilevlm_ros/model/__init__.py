@@ -1,0 +1,1 @@
+"""MobileVLM in PyTorch: the reference that training makes and conversion is proved against."""

@@ -1,0 +1,1 @@
+"""The MobileVLM recipe at small scale: nano, trained from scratch on the simulated room."""
