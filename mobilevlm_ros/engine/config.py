@@ -37,7 +37,7 @@ class EngineConfig:
     )
     llm: str = setting('llama_cpp', 'what runs the language model', choices=('llama_cpp', 'fake'))
     llm_threads: int = setting(
-        0, 'CPU threads of the language model; 0: one per core', low=0, high=256
+        0, 'CPU threads of the language model; 0: up to one per core, by its size', low=0, high=256
     )
     context_length: int = setting(
         0,

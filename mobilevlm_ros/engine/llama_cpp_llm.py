@@ -27,7 +27,8 @@ except (ImportError, OSError, RuntimeError) as error:
     ) from error
 
 _logger = logging.getLogger(__name__)
-_LEVELS = {2: logging.WARNING, 3: logging.ERROR}  # its info is our debug
+_LOG_ERROR = 4  # GGML_LOG_LEVEL_ERROR; all below is our debug
+_BYTES_PER_THREAD = 64 << 20
 _NO_ROOM = 1  # what llama_decode returns
 _complaints: deque[str] = deque(maxlen=3)
 
@@ -35,10 +36,11 @@ _complaints: deque[str] = deque(maxlen=3)
 @llama_cpp.llama_log_callback
 def _log(level: int, text: bytes, _: ctypes.c_void_p) -> None:
     message = text.decode(errors='replace').rstrip()
-    if level == 3:
+    if level == _LOG_ERROR:
         _complaints.append(message)
-    if message.strip('.'):
-        _logger.log(_LEVELS.get(level, logging.DEBUG), '%s', message)
+        _logger.error('%s', message)
+    elif message.strip('.'):  # else it is a progress bar
+        _logger.debug('%s', message)
 
 
 llama_cpp.llama_log_set(_log, ctypes.c_void_p(0))
@@ -67,13 +69,13 @@ class LlamaCppLanguageModel:
             cells: tokens in the cache, those that sequences share counted once.
             sequences: how many there are.
             batch_tokens: most tokens decoded in one call.
-            threads: CPU threads; 0: one per core.
+            threads: CPU threads; 0: as many as suit the size of the model.
         """
         self.context_length = context_length
         self.sequences = sequences
         self._model = _load_model(path)
         try:
-            params = _context_params(cells, sequences, batch_tokens, thread_count(threads))
+            params = _context_params(cells, sequences, batch_tokens, _threads(path, threads))
             self._context = llama_cpp.llama_init_from_model(self._model, params)
             if not self._context:
                 raise BackendError(f'llama.cpp could not make a context{_reasons()}')
@@ -218,6 +220,11 @@ def _load_model(path: Path) -> Any:
     if not model:
         raise BackendError(f'llama.cpp could not load {path}{_reasons()}')
     return model
+
+
+def _threads(path: Path, wanted: int) -> int:
+    """Threads meet many times a token, which costs a small model more than they save."""
+    return wanted or min(thread_count(0), 1 + path.stat().st_size // _BYTES_PER_THREAD)
 
 
 def _context_params(cells: int, sequences: int, batch_tokens: int, threads: int) -> Any:

@@ -29,6 +29,8 @@ class OnnxEncoder:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = thread_count(threads)
         options.log_severity_level = 3
+        # Threads that spin while they wait take the cores from the language model.
+        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
         try:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=['CPUExecutionProvider']
