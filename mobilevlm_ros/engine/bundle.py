@@ -183,7 +183,7 @@ def _prompt(section: Fields) -> PromptSpec:
 def _files(section: Fields) -> dict[str, FileSpec]:
     files = {}
     for name in section.names():
-        if Path(name).name != name:
+        if Path(name).name != name or name in ('', '..'):
             raise section.wrong(name, 'the plain name of a file in the bundle', name)
         entry = section.section(name)
         files[name] = FileSpec(entry.text('sha256').lower(), entry.integer('bytes'))

@@ -250,6 +250,7 @@ def open_engine(
     config = config or EngineConfig()
     bundle = load_bundle(path, config.verify)
     sequences = Sequences.needed(config.held_frames)
+    # A question may still be about a frame that is no longer held.
     shared = (config.held_frames + 1) * bundle.vision.visual_tokens
     encoder = create_encoder(bundle, config)
     llm = create_llm(bundle, config, sequences, shared)

@@ -16,6 +16,7 @@ from mobilevlm_ros.engine.llm import LanguageModel
 from mobilevlm_ros.engine.types import Floats, Frame
 
 HEAD = 0
+QUESTIONS = 2  # the engine itself asks one at a time; a stream may be left open beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Sequences:
 
     @staticmethod
     def needed(held_frames: int) -> int:
-        """How many sequences: head, held frames, one on its way in, one question."""
-        return held_frames + 3
+        """How many sequences: the head, held frames, and a few questions at once."""
+        return 1 + held_frames + QUESTIONS
 
     def __init__(self, llm: LanguageModel, head: list[int], held_frames: int) -> None:
         self._llm = llm
@@ -53,16 +54,20 @@ class Sequences:
         return len(self._free)
 
     def hold(self, frame: Frame, visual: Floats) -> HeldFrame:
-        """Put a frame into the cache, in the place of its camera's last one."""
+        """Put a frame into the cache, in the place of its camera's last one.
+
+        The last one goes first, so that the new one gets the same cells: as long as cells lie in
+        the order of their positions, sums are rounded as in a fresh cache.
+        """
         self._check_room(frame.camera)
+        if last := self._frames.pop(frame.camera, None):
+            self._give_back(last.sequence)
         sequence = self._take(HEAD)
         try:
             self._llm.decode_embeddings(sequence, visual)
         except BaseException:
             self._give_back(sequence)
             raise
-        if last := self._frames.pop(frame.camera, None):
-            self._give_back(last.sequence)
         held = self._frames[frame.camera] = HeldFrame(frame, sequence, len(visual))
         return held
 

@@ -1,0 +1,73 @@
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+import pytest
+
+from mobilevlm_ros.engine import ImageError, decode_image, read_image
+
+
+def encoded(image: Image.Image, format: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def photo() -> Image.Image:
+    pixels = np.random.default_rng(1).integers(0, 256, (40, 60, 3), np.uint8)
+    return Image.fromarray(pixels)
+
+
+def test_a_lossless_image_is_read_as_it_is(photo: Image.Image, tmp_path: Path) -> None:
+    photo.save(tmp_path / 'photo.png')
+    np.testing.assert_array_equal(read_image(tmp_path / 'photo.png'), np.asarray(photo))
+
+
+@pytest.mark.parametrize('mode', ['L', 'LA', 'RGBA', 'P', 'CMYK', '1'])
+def test_every_mode_becomes_rgb(photo: Image.Image, mode: str) -> None:
+    pixels = decode_image(encoded(photo.convert(mode), 'TIFF'))
+    assert pixels.shape == (40, 60, 3) and pixels.dtype == np.uint8
+
+
+def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
+    values = np.array([[0, 0x1234, 0x8000, 0xFFFF]], np.uint16)
+    pixels = decode_image(encoded(Image.fromarray(values), 'PNG'))
+    np.testing.assert_array_equal(pixels[0, :, 0], [0, 0x12, 0x80, 0xFF])
+
+
+def test_a_turned_photo_is_turned_upright(photo: Image.Image) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    pixels = decode_image(encoded(photo, 'PNG', exif=exif))
+    np.testing.assert_array_equal(pixels, np.rot90(np.asarray(photo), -1))
+
+
+@pytest.mark.parametrize('format', ['JPEG', 'PNG'])
+@pytest.mark.parametrize('kept', [0.05, 0.5, 0.95])
+def test_a_truncated_image_is_refused(photo: Image.Image, format: str, kept: float) -> None:
+    data = encoded(photo, format)
+    with pytest.raises(ImageError, match='the image'):
+        decode_image(data[: int(len(data) * kept)])
+
+
+@pytest.mark.parametrize('data', [b'', b'hello', b'\x89PNG\r\n\x1a\n', b'\xff\xd8\xff'])
+def test_bytes_that_are_no_image_are_refused(data: bytes) -> None:
+    with pytest.raises(ImageError):
+        decode_image(data)
+
+
+def test_a_bomb_is_refused_before_it_is_decoded() -> None:
+    with pytest.raises(ImageError, match='cannot be decoded'):
+        decode_image(encoded(Image.new('1', (30000, 30000)), 'PNG'))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r'absent\.jpg cannot be read: No such file'):
+        read_image(tmp_path / 'absent.jpg')
+
+
+def test_a_folder_is_no_image(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match='cannot be read'):
+        read_image(tmp_path)
