@@ -42,15 +42,15 @@ class CameraSlot:
             return math.inf
         if wanted > self.taken:
             return -math.inf
-        return self.next_look if self.encoded is None else math.inf
+        ahead = self.period_s < math.inf and self.encoded is None
+        return self.next_look if ahead else math.inf
 
     def take(self, now: float) -> tuple[int, Frame]:
         """The newest frame and its number, to be encoded."""
         assert self.frame is not None
         frame, self.frame = self.frame, None
         self.taken = self.shown
-        if self.period_s < math.inf:
-            self.next_look = now + self.period_s
+        self.next_look = now + self.period_s
         return self.taken, frame
 
     def hold(self, number: int, frame: Frame, looked: Timing) -> None:

@@ -111,6 +111,7 @@ class EngineWorker:
     def _admit(self, request: Request, newest: bool) -> None:
         if self._closed:
             raise errors.ClosedError('the engine is closed; open a new one')
+        self._waiting = [r for r in self._waiting if not r.future.cancelled()]
         if len(self._waiting) >= self._config.queue_size:
             raise errors.BusyError(
                 f'{len(self._waiting)} questions are waiting already; ask again later'

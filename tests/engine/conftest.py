@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 import hashlib
 import io
 import json
-from pathlib import Path
 import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import gguf
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
 import pytest
 import sentencepiece
+from onnx import TensorProto, helper, numpy_helper
 
 from mobilevlm_ros.engine import Engine, EngineConfig, Frame, open_engine
 

@@ -1,6 +1,6 @@
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-import json
 from pathlib import Path
 from typing import Any
 

@@ -2,8 +2,8 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 import pytest
+from PIL import Image
 
 from mobilevlm_ros.engine import ImageError, decode_image, read_image
 

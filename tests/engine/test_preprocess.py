@@ -1,6 +1,6 @@
 import numpy as np
-from PIL import Image
 import pytest
+from PIL import Image
 
 from mobilevlm_ros.engine import preprocess
 from mobilevlm_ros.engine.bundle import VisionSpec

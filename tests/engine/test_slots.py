@@ -1,0 +1,58 @@
+import math
+
+import numpy as np
+import pytest
+
+from mobilevlm_ros.engine import EncodedFrame, Frame, Timing
+from mobilevlm_ros.engine.slots import CameraSlot
+
+
+def frame(level: int) -> Frame:
+    return Frame(np.full((2, 2, 3), level, np.uint8))
+
+
+def encoded(frame: Frame) -> EncodedFrame:
+    return EncodedFrame(frame, np.zeros((4, 8), np.float32), Timing())
+
+
+def test_the_newest_frame_wins() -> None:
+    slot, frames = CameraSlot(), [frame(1), frame(2), frame(3)]
+    for one in frames:
+        slot.show(one)
+    assert slot.take(now=0.0) == (3, frames[2])
+    assert slot.due(wanted=0) == math.inf
+
+
+def test_frames_are_taken_no_faster_than_the_period() -> None:
+    slot = CameraSlot(period_s=0.5)
+    slot.show(frame(1))
+    assert slot.due(wanted=0) <= 10.0
+    slot.take(now=10.0)
+    slot.show(frame(2))
+    assert slot.due(wanted=0) == 10.5
+
+
+def test_a_question_that_waits_for_a_frame_hurries_it() -> None:
+    slot = CameraSlot(period_s=0.5)
+    slot.show(frame(1))
+    slot.take(now=10.0)
+    slot.show(frame(2))
+    assert slot.due(wanted=1) == 10.5
+    assert slot.due(wanted=2) == -math.inf
+
+
+def test_nothing_is_encoded_ahead_while_the_last_frame_waits_to_be_held() -> None:
+    slot = CameraSlot()
+    slot.show(frame(1))
+    number, taken = slot.take(now=0.0)
+    slot.encoded = number, encoded(taken)
+    slot.show(frame(2))
+    assert slot.due(wanted=1) == math.inf
+    assert slot.due(wanted=2) == -math.inf
+
+
+@pytest.mark.parametrize('wanted', [0, 1])
+def test_an_infinite_period_means_only_when_asked_for(wanted: int) -> None:
+    slot = CameraSlot(period_s=math.inf)
+    slot.show(frame(1))
+    assert slot.due(wanted) == (-math.inf if wanted else math.inf)
