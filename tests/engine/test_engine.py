@@ -282,7 +282,9 @@ def test_a_stream_goes_on_about_its_frame_when_a_newer_one_is_held(fake: Engine)
 def test_one_camera_more_than_there_is_room_for_is_refused() -> None:
     with create_fake_engine(EngineConfig(held_frames=1)) as engine:
         engine.look(grey(1, camera='front'))
-        with pytest.raises(ConfigError, match="camera 'rear' beside .*'front'; raise held_frames"):
+        with pytest.raises(
+            ConfigError, match=r"camera 'rear' beside .*'front'; raise held_frames"
+        ):
             engine.look(grey(1, camera='rear'))
         engine.look(grey(2, camera='front'))
 

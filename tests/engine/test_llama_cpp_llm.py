@@ -94,7 +94,7 @@ def test_a_copy_takes_almost_no_memory(llm: LlamaCppLanguageModel) -> None:
 
 def test_a_full_cache_is_our_error_and_leaves_the_sequence_as_it_was(load: Load) -> None:
     llm = load(cells=256, context_length=200)
-    llm.decode(0, [1, *range(300, 400)] + list(range(300, 390)))
+    llm.decode(0, [1, *range(300, 400), *range(300, 390)])
     llm.decode(1, [1, 300])
     with pytest.raises(BackendError, match='no room for 100 more tokens'):
         llm.decode(1, list(range(300, 400)))

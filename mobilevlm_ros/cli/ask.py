@@ -1,0 +1,122 @@
+"""`mobilevlm ask`: questions about an image file, without ROS."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+
+from mobilevlm_ros.engine import (
+    Answer,
+    Engine,
+    EngineConfig,
+    Frame,
+    Question,
+    Timing,
+    open_engine,
+    read_image,
+)
+
+HELP = """\
+Ask questions about an image.
+
+The image is encoded once and held; each question then costs only its own tokens.
+
+examples:
+  mobilevlm ask models/nano view.png "What is ahead?"
+  mobilevlm ask models/nano view.png "Is the path clear?" "How many boxes are there?"
+  mobilevlm ask models/nano view.png "Describe the scene." --max-tokens 100 --json | jq .answers
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what this verb takes."""
+    defaults = EngineConfig()
+    parser.add_argument('bundle', help='folder of the model, with a bundle.json')
+    parser.add_argument('image', help='JPEG, PNG or another image file')
+    parser.add_argument('questions', nargs='+', metavar='question', help='one or more')
+    parser.add_argument(
+        '--max-tokens', type=int, default=defaults.max_tokens, metavar='N',
+        help='most tokens of an answer (default: %(default)s)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--temperature', type=float, default=defaults.temperature, metavar='T',
+        help='0 takes the likeliest token, more varies answers (default: %(default)s)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--seed', type=int, default=0, metavar='N', help='repeats the same varied answers'
+    )
+    parser.add_argument(
+        '--precision', choices=('int8', 'fp32'), default=defaults.precision,
+        help='of the vision encoder (default: %(default)s)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--threads', type=int, default=0, metavar='N', help='CPU threads (default: as suits)'
+    )
+    parser.add_argument('--json', action='store_true', help='print JSON instead of text')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look at the image, answer every question, print."""
+    questions = [
+        Question(text, temperature=args.temperature, seed=args.seed) for text in args.questions
+    ]
+    frame = Frame(read_image(args.image))
+    config = EngineConfig(
+        precision=args.precision,
+        encoder_threads=args.threads,
+        llm_threads=args.threads,
+        max_tokens=args.max_tokens,
+    )
+    with open_engine(args.bundle, config) as engine:
+        look = engine.look(frame)
+        if args.json:
+            answers = [engine.ask(question) for question in questions]
+            print(json.dumps(_as_dict(args, engine, look, answers), indent=2, ensure_ascii=False))
+        else:
+            print(_describe_look(engine, look))
+            for question in questions:
+                print(_describe(engine.ask(question)), flush=True)
+    return 0
+
+
+def _as_dict(
+    args: argparse.Namespace, engine: Engine, look: Timing, answers: list[Answer]
+) -> dict[str, object]:
+    fields = ('question', 'text', 'finish_reason')
+    return {
+        'image': args.image,
+        'model': engine.bundle.name,
+        'backend': engine.backend,
+        'look': asdict(look),
+        'answers': [
+            {name: getattr(answer, name) for name in fields} | {'timing': asdict(answer.timing)}
+            for answer in answers
+        ],
+    }
+
+
+def _describe_look(engine: Engine, look: Timing) -> str:
+    return (
+        f'{engine.bundle.name} ({engine.backend}) looked at the image in {look.total_ms:.1f} ms: '
+        f'encode {look.encode_ms:.1f}, prefill {look.prefill_ms:.1f} of {look.visual_tokens} '
+        'visual tokens'
+    )
+
+
+def _describe(answer: Answer) -> str:
+    timing = answer.timing
+    cut = ' (cut short: raise --max-tokens)' if answer.finish_reason == 'length' else ''
+    return (
+        f'\n? {answer.question}\n'
+        f'> {answer.text or "(nothing)"}{cut}\n'
+        f'  {timing.total_ms:.1f} ms: first token after {timing.first_token_ms:.1f}, '
+        f'{timing.generated_tokens} tokens{_speed(timing)}; '
+        f'{timing.reused_tokens} tokens of the prompt were held'
+    )
+
+
+def _speed(timing: Timing) -> str:
+    if timing.decode_ms <= 0:
+        return ''
+    return f' at {(timing.generated_tokens - 1) / timing.decode_ms * 1e3:.0f} a second'
