@@ -27,7 +27,6 @@ from mobilevlm_ros.engine.fake import (
     fake_bundle,
 )
 from mobilevlm_ros.engine.images import decode_image, read_image
-from mobilevlm_ros.engine.preprocess import preprocess
 from mobilevlm_ros.engine.types import Answer, Chunk, Frame, Pixels, Question, Timing
 from mobilevlm_ros.engine.worker import EngineWorker
 
@@ -65,7 +64,6 @@ __all__ = [
     'fake_bundle',
     'load_bundle',
     'open_engine',
-    'preprocess',
     'read_image',
     'setting',
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -252,6 +253,11 @@ def open_engine(
     sequences = Sequences.needed(config.held_frames)
     # A question may still be about a frame that is no longer held.
     shared = (config.held_frames + 1) * bundle.vision.visual_tokens
-    encoder = create_encoder(bundle, config)
-    llm = create_llm(bundle, config, sequences, shared)
-    return Engine(bundle, encoder, llm, config, clock)
+    with ExitStack() as opened:
+        encoder = create_encoder(bundle, config)
+        opened.callback(encoder.close)
+        llm = create_llm(bundle, config, sequences, shared)
+        opened.callback(llm.close)
+        engine = Engine(bundle, encoder, llm, config, clock)
+        opened.pop_all()
+    return engine

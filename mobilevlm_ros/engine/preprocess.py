@@ -36,8 +36,9 @@ def pad_to_square(pixels: Pixels, mean: tuple[float, float, float]) -> Pixels:
     if height == width:
         return pixels
     side = max(height, width)
+    colour = np.array([int(value * 255) for value in mean], np.uint8)
     square = np.empty((side, side, 3), np.uint8)
-    square[:] = [int(value * 255) for value in mean]
+    square.reshape(side, -1)[:] = np.tile(colour, side)  # whole rows at a time are fast
     top, left = (side - height) // 2, (side - width) // 2
     square[top : top + height, left : left + width] = pixels
     return square

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mobilevlm_ros.engine import preprocess
 from mobilevlm_ros.engine.bundle import VisionSpec
-from mobilevlm_ros.engine.preprocess import pad_to_square
+from mobilevlm_ros.engine.preprocess import pad_to_square, preprocess
 
 CLIP = VisionSpec(
     image_size=336,
