@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from mobilevlm_ros.engine import setting
+from mobilevlm_ros.engine import ConfigError
+
+
+def setting(
+    default: Any, description: str, low: float | None = None, high: float | None = None
+) -> Any:
+    """A field that carries what `params.declare` says about its parameter."""
+    return field(
+        default=default, metadata={'description': description, 'low': low, 'high': high}
+    )
 
 
 @dataclass(frozen=True)
@@ -18,6 +28,14 @@ class VlmNodeConfig:
         'names of the cameras; a single one listens to `image`, several to `<name>/image`',
     )
     captions: bool = setting(True, 'publish captions, at most one per `caption_period_s`')
+
+    def __post_init__(self) -> None:
+        if not self.cameras or len(set(self.cameras)) < len(self.cameras):
+            raise ConfigError(f'cameras is {list(self.cameras)}; give each camera its own name')
+
+    def image_topic(self, camera: str) -> str:
+        """The topic that a camera's images come from."""
+        return 'image' if len(self.cameras) == 1 else f'{camera}/image'
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from mobilevlm_ros.engine import (
     Frame,
     ImageError,
     MobileVlmError,
-    Pixels,
     Question,
     QuestionError,
     Timing,
@@ -26,7 +25,6 @@ from mobilevlm_ros.nodes.encodings import to_rgb
 # Fields of a Query that this version does not serve; to fill one in is refused, never ignored.
 UNSERVED = (
     'session',
-    'frame',
     'stamp',
     'roi',
     'image',
@@ -100,6 +98,8 @@ def query_to_question(query: msg.Query) -> Question:
     for name in UNSERVED:
         if getattr(query, name) != getattr(nothing, name):
             raise QuestionError(f'{name} is not served by this version of the node; leave it unset')
+    if query.frame not in (msg.Query.HELD, msg.Query.NEWEST):
+        raise QuestionError(f'frame is {query.frame}; this version serves HELD (0) and NEWEST (1)')
     return Question(
         text=query.question,
         max_tokens=query.max_tokens,
@@ -107,16 +107,13 @@ def query_to_question(query: msg.Query) -> Question:
         top_p=query.top_p,
         seed=query.seed,
         stop=tuple(query.stop),
-        max_age_s=_seconds('max_age', query.max_age),
-        deadline_s=_seconds('deadline', query.deadline),
+        max_age_s=_seconds(query.max_age),
+        deadline_s=_seconds(query.deadline),
     )
 
 
-def _seconds(name: str, duration: Duration) -> float:
-    seconds = float(duration.sec + duration.nanosec * 1e-9)
-    if seconds < 0:
-        raise QuestionError(f'{name} is {seconds:g} s; it must not be negative')
-    return seconds
+def _seconds(duration: Duration) -> float:
+    return float(duration.sec + duration.nanosec * 1e-9)
 
 
 def answer_to_message(answer: Answer) -> msg.Answer:
@@ -152,6 +149,14 @@ def answer_to_caption(answer: Answer) -> msg.Caption:
 def timing_to_message(timing: Timing) -> msg.Timing:
     """The message of a timing, field by field of the same name."""
     return msg.Timing(**asdict(timing))
+
+
+def answer_to_status(answer: Answer) -> msg.Status:
+    """OK, or DEADLINE for an answer that it cut short."""
+    if answer.finish_reason != 'deadline':
+        return msg.Status(code=msg.Status.OK)
+    text = 'the deadline passed; the answer is what there was by then'
+    return msg.Status(code=msg.Status.DEADLINE, message=text)
 
 
 def error_to_status(error: MobileVlmError) -> msg.Status:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 import rclpy
@@ -40,7 +42,7 @@ def run(create: Callable[[], Runnable], argv: list[str] | None = None) -> int:
     try:
         _spin(create(), stop)
     except MobileVlmError as error:
-        print(f'{os.path.basename(sys.argv[0])}: {error}', file=sys.stderr)
+        print(f'{Path(sys.argv[0]).stem}: {error}', file=sys.stderr)
         return 2
     finally:
         rclpy.try_shutdown()
@@ -71,9 +73,12 @@ class _StopSignal:
     def __init__(self) -> None:
         self.received = False
         self._wake: Callable[[], None] = lambda: None
-        self._signals = {signal.SIGINT, signal.SIGTERM}
-        # Inherited by every thread that starts later.
-        signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
+        self._numbers, written = socket.socketpair()
+        written.setblocking(False)
+        self._written = written  # kept open
+        signal.set_wakeup_fd(written.fileno())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
         threading.Thread(target=self._wait, name='signals', daemon=True).start()
 
     def wake(self, wake: Callable[[], None]) -> None:
@@ -81,7 +86,7 @@ class _StopSignal:
         self._wake = wake
 
     def _wait(self) -> None:
-        number = signal.sigwait(self._signals)
+        number = self._numbers.recv(1)[0]
         self.received = True
         self._wake()
         time.sleep(KILL_AFTER_S)

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Protocol
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from mobilevlm_ros.engine import ConfigError, ImageError, read_image
-from mobilevlm_ros.engine.types import Pixels
 
+Pixels = NDArray[np.uint8]
 IMAGE_SUFFIXES = frozenset({'.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp'})
 
 
