@@ -1,13 +1,19 @@
 """The package's shape: who may import whom, one version, what is installed where."""
 
 import ast
+import dataclasses
 import os
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+import yaml
+
+from mobilevlm_ros.engine import EngineConfig
+from mobilevlm_ros.nodes.config import VlmNodeConfig
 
 PACKAGE = 'mobilevlm_ros'
 MESSAGES = {f'{PACKAGE}.{kind}' for kind in ('msg', 'srv', 'action')}
@@ -131,3 +137,13 @@ def test_installed_where_ros_looks(root: Path) -> None:
                 assert (share / path.relative_to(root)).exists(), f'{path} is not installed'
     for script in (root / 'scripts').iterdir():
         assert os.access(prefix / 'lib' / PACKAGE / script.name, os.X_OK)
+
+
+def test_shipped_parameters_exist_and_are_valid(root: Path) -> None:
+    text = (root / 'config' / 'vlm.yaml').read_text(encoding='utf-8')
+    parameters = yaml.safe_load(re.sub(r'^    # (\w+:)', r'    \1', text, flags=re.MULTILINE))
+    values = parameters['/**/vlm_node']['ros__parameters']
+    assert len(values) > 8
+    node = {field.name for field in dataclasses.fields(VlmNodeConfig)}
+    VlmNodeConfig(**{name: value for name, value in values.items() if name in node})
+    EngineConfig(**{name: value for name, value in values.items() if name not in node})

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from mobilevlm_ros.engine import MobileVlmError, load_bundle
@@ -190,11 +191,16 @@ def read(path: str) -> str:
 def ros() -> Rows:
     """ROS's settings, and whether its Python library and our messages load."""
     for name in ('rclpy', 'mobilevlm_ros.msg'):
-        yield name, probe(lambda name=name: str(importlib.import_module(name).__file__))
+        yield name, probe(partial(module_file, name))
     for name in ROS_SETTINGS:
         yield name, os.environ.get(name, 'not set')
     for name in PROFILES:
         yield name, profile(os.environ.get(name, ''))
+
+
+def module_file(name: str) -> str:
+    """The file that a module is loaded from."""
+    return str(importlib.import_module(name).__file__)
 
 
 def profile(path: str) -> str:
