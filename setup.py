@@ -11,11 +11,12 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).resolve().parent
 VERSION = re.search(r'<version>(.*)</version>', (ROOT / 'package.xml').read_text())[1]
 
-ENGINE = ['numpy>=1.24', 'opencv-python-headless>=4.6', 'Pillow>=9.4', 'PyYAML>=6']
+ENGINE = ['numpy>=1.24', 'opencv-python-headless>=4.6', 'Pillow>=9.4', 'PyYAML>=6', 'scipy',
+          'tqdm']
 LLAMA = ['llama-cpp-python>=0.3.16']
 ONNX = ['onnxruntime>=1.18']
 TRAIN = ['gguf', 'matplotlib', 'onnx', 'onnxscript', 'safetensors', 'sentencepiece', 'torch>=2.5',
-         'tqdm']
+         'transformers']
 DEV = ['mypy', 'pytest', 'pytest-timeout', 'ruff', 'types-PyYAML']
 
 setup(

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
-import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
 
@@ -101,26 +97,3 @@ class MobileVlm(nn.Module):
 
 def _under(prefix: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
-
-
-def save_checkpoint(model: MobileVlm, folder: Path) -> None:
-    """Write config.json and model.safetensors; whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / 'config.json').write_text(json.dumps({'geometry': asdict(model.geometry)}, indent=1))
-    partial = folder / 'model.partial'
-    save_file({k: v.contiguous() for k, v in model.named_weights().items()}, partial)
-    partial.rename(folder / 'model.safetensors')
-
-
-def load_checkpoint(folder: Path) -> MobileVlm:
-    """Read what `save_checkpoint` wrote."""
-    config = json.loads((folder / 'config.json').read_text())
-    model = MobileVlm(Geometry(**config['geometry']))
-    model.load_weights(load_file(folder / 'model.safetensors'))
-    return model.eval()
-
-
-def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """uint8 [batch, S, S, 3] to float32 [batch, 3, S, S]."""
-    scaled = images.to(torch.float32) / 255
-    return ((scaled - mean) / std).permute(0, 3, 1, 2).contiguous()

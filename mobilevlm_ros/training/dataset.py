@@ -17,7 +17,6 @@ from mobilevlm_ros.sim.scenes import sample_scene
 from mobilevlm_ros.training.labels import free_room, patch_labels
 
 TRAIN_STREAM = 0
-SHARD = 1000  # scenes
 IMAGE_SIZE = 160
 TRIES = 4  # questions of each kind and scene
 
@@ -36,28 +35,61 @@ class Shard:
     questions: list[list[tuple[str, str, str]]]
 
 
-def shard_path(folder: Path, index: int) -> Path:
-    """Where the shard of this index lies."""
-    return folder / f'scenes-{index:04d}.npz'
+@dataclass(frozen=True)
+class Dataset:
+    """Scenes 0, 1, 2 ... of the training stream, `per_shard` in each file of a folder."""
 
+    folder: Path
+    shards: int
+    per_shard: int = 1000
 
-def make_shard(folder: Path, index: int) -> Path:
-    """Render one shard, unless it is there already."""
-    path = shard_path(folder, index)
-    if path.exists():
-        return path
-    rows = [_make_row(index * SHARD + i) for i in range(SHARD)]
-    images, labels, room, questions = zip(*rows)
-    partial = path.with_suffix('.partial.npz')
-    np.savez(
-        partial,
-        images=np.stack(images),
-        labels=np.stack(labels),
-        room=np.stack(room),
-        questions=np.frombuffer(json.dumps(questions).encode(), np.uint8),
-    )
-    partial.rename(path)
-    return path
+    def make(self, workers: int) -> None:
+        """Render the shards that are missing, with a progress bar."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        missing = [i for i in range(self.shards) if not self.path(i).exists()]
+        if not missing:
+            return
+        with ProcessPoolExecutor(workers) as pool:
+            jobs = pool.map(self._make_shard, missing)
+            for _ in tqdm(jobs, total=len(missing), desc='rendering', unit='shard'):
+                pass
+
+    def path(self, index: int) -> Path:
+        """Where the shard of this index lies."""
+        return self.folder / f'scenes-{index:04d}.npz'
+
+    def read(self, index: int) -> Shard:
+        """One shard, whole in memory."""
+        with np.load(self.path(index)) as data:
+            questions = json.loads(data['questions'].tobytes())
+            return Shard(index, data['images'], data['labels'], data['room'], questions)
+
+    def batches(self, size: int, seed: int, start: int = 0) -> Iterator[tuple[Shard, np.ndarray]]:
+        """Endless shuffled batches as (shard, rows of it); `start` skips so many, to resume."""
+        per_shard = self.per_shard // size
+        step = start - start % per_shard
+        while True:
+            epoch, place = divmod(step // per_shard, self.shards)
+            order = np.random.default_rng([seed, epoch]).permutation(self.shards)
+            shard = self.read(int(order[place]))
+            rows = np.random.default_rng([seed, epoch, place]).permutation(self.per_shard)
+            for i in range(max(0, start - step), per_shard):
+                yield shard, rows[i * size : (i + 1) * size]
+            step += per_shard
+
+    def _make_shard(self, index: int) -> None:
+        first = index * self.per_shard
+        rows = [_make_row(first + i) for i in range(self.per_shard)]
+        images, labels, room, questions = zip(*rows, strict=True)
+        partial = self.path(index).with_suffix('.partial.npz')
+        np.savez(
+            partial,
+            images=np.stack(images),
+            labels=np.stack(labels),
+            room=np.stack(room),
+            questions=np.frombuffer(json.dumps(questions).encode(), np.uint8),
+        )
+        partial.rename(self.path(index))
 
 
 def _make_row(index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[tuple[str, str, str]]]:
@@ -68,38 +100,3 @@ def _make_row(index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[tupl
     square = Image.fromarray(view.image)
     image = np.asarray(square.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC))
     return image, patch_labels(scene, view), free_room(scene), asked
-
-
-def make_dataset(folder: Path, scenes: int, workers: int) -> int:
-    """Render what is missing of so many scenes, with a progress bar; returns the shard count."""
-    folder.mkdir(parents=True, exist_ok=True)
-    shards = -(-scenes // SHARD)
-    missing = [i for i in range(shards) if not shard_path(folder, i).exists()]
-    with ProcessPoolExecutor(workers) as pool:
-        jobs = pool.map(make_shard, [folder] * len(missing), missing)
-        for _ in tqdm(jobs, total=len(missing), desc='rendering shards', unit='shard'):
-            pass
-    return shards
-
-
-def read_shard(folder: Path, index: int) -> Shard:
-    """One shard, whole in memory."""
-    with np.load(shard_path(folder, index)) as data:
-        questions = json.loads(data['questions'].tobytes())
-        return Shard(index, data['images'], data['labels'], data['room'], questions)
-
-
-def batches(
-    folder: Path, shards: int, batch: int, seed: int, start: int = 0
-) -> Iterator[tuple[Shard, np.ndarray]]:
-    """Endless shuffled batches as (shard, rows of it); `start` skips so many, as on resuming."""
-    per_shard = SHARD // batch
-    step = start - start % per_shard
-    while True:
-        epoch, place = divmod(step // per_shard, shards)
-        order = np.random.default_rng([seed, epoch]).permutation(shards)
-        shard = read_shard(folder, int(order[place]))
-        rows = np.random.default_rng([seed, epoch, place]).permutation(SHARD)
-        for i in range(max(0, start - step), per_shard):
-            yield shard, rows[i * batch : (i + 1) * batch]
-        step += per_shard

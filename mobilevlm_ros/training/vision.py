@@ -8,7 +8,6 @@ the language stage starts from visual tokens that already lie among the words.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from torch.nn import functional as F
 
 from mobilevlm_ros.model.mobilevlm import Geometry, MobileVlm
 from mobilevlm_ros.training.augment import augment
-from mobilevlm_ros.training.dataset import Shard, batches
+from mobilevlm_ros.training.dataset import Dataset, Shard
 from mobilevlm_ros.training.labels import COLOUR_NAMES, COLUMNS, GRID, KIND_NAMES
 from mobilevlm_ros.training.stage import Losses
 
@@ -88,11 +87,11 @@ def to_tensors(shard: Shard, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def vision_batches(
-    model: MobileVlm, heads: VisionHeads, words: Tensor, data: Path, shards: int, batch: int, start: int
+    model: MobileVlm, heads: VisionHeads, words: Tensor, data: Dataset, batch: int, start: int
 ) -> Iterator[Callable[[], Losses]]:
     """The losses of batch after batch, computed when called."""
     generator = torch.Generator().manual_seed(start)
-    for shard, rows in batches(data, shards, batch, seed=11, start=start):
+    for shard, rows in data.batches(batch, seed=11, start=start):
         images, labels, room = to_tensors(shard, rows)
 
         def compute() -> Losses:

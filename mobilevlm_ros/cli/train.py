@@ -1,0 +1,42 @@
+"""`mobilevlm train`: train a small model in the simulated world and make a bundle of it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from mobilevlm_ros.convert.bundle import write_bundle
+from mobilevlm_ros.model.checkpoint import load_checkpoint
+from mobilevlm_ros.training.curves import draw_curves
+from mobilevlm_ros.training.recipe import Recipe, Trainer
+
+HELP = """\
+Train nano from scratch: render scenes of the simulated room, train the vision tower on what
+covers each patch, then the language model on questions, then both together; write a bundle.
+
+It takes some hours on two cores. Stop it whenever you like: run again with the same --work, it
+goes on from its last checkpoint. Loss curves are drawn into the work folder.
+
+example:
+  mobilevlm train nano --work training-nano --out my-nano
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument('model', choices=['nano'], help='what to train')
+    parser.add_argument('--work', type=Path, default=Path('training-nano'), help='checkpoints')
+    parser.add_argument('--out', type=Path, required=True, help='the bundle to write')
+    parser.add_argument('--workers', type=int, default=os.cpu_count(), help='to render scenes')
+    parser.add_argument('--seed', type=int, default=0, help="of the model's first weights (0)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, or go on training, then convert."""
+    trainer = Trainer(Recipe(seed=args.seed), args.work, args.workers)
+    checkpoint = trainer.run()
+    curves = draw_curves(args.work)
+    write_bundle(load_checkpoint(checkpoint), args.model, args.out, extras=(curves,))
+    print(f'{args.out}: measure it with `mobilevlm eval {args.out}`')
+    return 0
