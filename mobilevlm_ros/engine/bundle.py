@@ -71,7 +71,7 @@ class Bundle:
         if not isinstance(name, str):
             raise BundleError(
                 f'{self.path} has nothing for {" ".join((backend, variant)).strip()}; '
-                f'it serves {describe_backends(self.backends)}'
+                f'it serves {_describe_backends(self.backends)}'
             )
         return self.path / name
 
@@ -136,7 +136,7 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def describe_backends(backends: Mapping[str, Any]) -> str:
+def _describe_backends(backends: Mapping[str, Any]) -> str:
     """Backends and their variants, for people: `llama_cpp, onnxruntime (fp32, int8)`."""
     names = [
         f'{name} ({", ".join(sorted(entry))})' if isinstance(entry, Mapping) else name

@@ -24,7 +24,7 @@ from mobilevlm_ros.engine.llm import LanguageModel, create_llm
 from mobilevlm_ros.engine.preprocess import preprocess
 from mobilevlm_ros.engine.sampling import Sampler, create_sampler
 from mobilevlm_ros.engine.sequences import HeldFrame, Sequences
-from mobilevlm_ros.engine.timing import Arrival, answer_timing, ms_since
+from mobilevlm_ros.engine.timing import Arrival, PromptSize, Stopwatch, ms_since
 from mobilevlm_ros.engine.types import Answer, Chunk, Floats, Frame, Question, Timing
 
 LONGEST_PIECE = 64  # bytes of text that one token may stand for; real vocabularies stay below
@@ -59,18 +59,15 @@ class Engine:
             config: settings.
             clock: what frames' stamps are compared with; nanoseconds.
         """
-        if llm.width != bundle.vision.width:
-            raise errors.BundleError(
-                f'{bundle.name}: the language model takes embeddings of width {llm.width}, the '
-                f'vision encoder makes {bundle.vision.width}; these files do not belong together'
-            )
+        _check_width(bundle, llm)
+        head = prompt.head_tokens(bundle.prompt, llm.tokenise, llm.bos)
+        _check_room(bundle, llm, len(head))
         self.bundle = bundle
         self.config = config or EngineConfig()
         self.backend = f'{encoder.name}, {llm.name}'
         self._encoder = encoder
         self._llm = llm
         self._clock = clock
-        head = prompt.head_tokens(bundle.prompt, llm.tokenise, llm.bos)
         self._sequences = Sequences(llm, head, self.config.held_frames)
         size = bundle.vision.image_size
         self._pixels = np.empty((1, 3, size, size), np.float32)
@@ -129,22 +126,19 @@ class Engine:
             arrival: when the question came, if it had to wait.
         """
         self._check_open()
-        arrival, begin = arrival or Arrival(), time.perf_counter()
+        stopwatch = Stopwatch(arrival or Arrival())
         held = self._find(question, camera)
-        age_ms = self.age_s(held.frame) * 1e3
+        stopwatch.image_age_ms = self.age_s(held.frame) * 1e3
         tokens = self._question_tokens(question, held)
-        limits = self._limits(question, arrival.at, cancelled)
+        limits = self._limits(question, stopwatch.arrival.at, cancelled)
         limits.check()
         with self._sequences.scratch(held) as sequence:
             logits = self._llm.decode(sequence, tokens)
-            prefilled = time.perf_counter()
+            stopwatch.prefilled = time.perf_counter()
             generation = Generation(self._llm, sequence, self._sampler(question), limits)
             yield from generation.run(logits)
-        timing = answer_timing(
-            arrival, begin, prefilled, age_ms, held.visual_tokens, self._sequences.head_tokens,
-            len(tokens), generation,
-        )  # fmt: skip
-        yield self._answer(question, held.frame, generation, timing)
+        size = PromptSize(self._sequences.head_tokens, held.visual_tokens, len(tokens))
+        yield self._answer(question, held.frame, generation, stopwatch.timing(size, generation))
 
     def age_s(self, frame: Frame) -> float:
         """Seconds since the frame was taken; zero if that is not known."""
@@ -179,8 +173,7 @@ class Engine:
     def _find(self, question: Question, camera: str) -> HeldFrame:
         held = self._sequences.find(camera)
         if held is None:
-            name = f'camera {camera!r}' if camera else 'any camera'
-            raise errors.NoImageError(f'no image from {name} yet; check that it is publishing')
+            raise errors.no_image(camera)
         age_s, most_s = self.age_s(held.frame), self.max_age_s(question)
         if age_s > most_s:
             raise errors.StaleImageError(
@@ -225,6 +218,23 @@ class Engine:
             frame_id=frame.frame_id,
             model=self.bundle.name,
             backend=self.backend,
+        )
+
+
+def _check_width(bundle: Bundle, llm: LanguageModel) -> None:
+    if llm.width != bundle.vision.width:
+        raise errors.BundleError(
+            f'{bundle.name}: the language model takes embeddings of width {llm.width}, the '
+            f'vision encoder makes {bundle.vision.width}; these files do not belong together'
+        )
+
+
+def _check_room(bundle: Bundle, llm: LanguageModel, head: int) -> None:
+    needed = head + bundle.vision.visual_tokens + 2  # one token at least to ask and to answer
+    if llm.context_length < needed:
+        raise errors.ConfigError(
+            f'context_length is {llm.context_length}; prompt head and image take {needed - 2} '
+            'tokens of it: raise it, to leave room for questions and answers'
         )
 
 

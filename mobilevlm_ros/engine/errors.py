@@ -74,6 +74,12 @@ class NoImageError(MobileVlmError):
     code = 'NO_IMAGE'
 
 
+def no_image(camera: str) -> NoImageError:
+    """The error about a camera, or about all of them if it has no name, that showed nothing."""
+    name = f'camera {camera!r}' if camera else 'any camera'
+    return NoImageError(f'no image from {name} yet; check that it is publishing')
+
+
 class StaleImageError(MobileVlmError):
     """The image is older than the question allows."""
 

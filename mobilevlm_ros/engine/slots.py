@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 from mobilevlm_ros.engine.engine import EncodedFrame
+from mobilevlm_ros.engine.errors import MobileVlmError
 from mobilevlm_ros.engine.types import Frame, Timing
 
 
@@ -27,6 +28,8 @@ class CameraSlot:
     next_look: float = -math.inf  # on time.perf_counter
     next_caption: float = -math.inf
     caption_due: bool = False
+    failed: int = 0  # number of the last frame that could not be looked at
+    failure: MobileVlmError | None = None  # and why
 
     def show(self, frame: Frame) -> None:
         """Store a frame in place of the last one."""
@@ -56,3 +59,11 @@ class CameraSlot:
     def hold(self, number: int, frame: Frame, looked: Timing) -> None:
         """Note that the engine holds this frame now."""
         self.held, self.held_frame, self.looked = number, frame, looked
+
+    def fail(self, number: int, failure: MobileVlmError) -> None:
+        """Note that this frame could not be looked at."""
+        self.failed, self.failure = number, failure
+
+    def can_hold(self, number: int) -> bool:
+        """Whether this frame, or a newer one, is held or still may be."""
+        return number <= self.held or number > self.failed

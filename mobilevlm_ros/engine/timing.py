@@ -22,31 +22,39 @@ def ms_since(begin: float) -> float:
     return (time.perf_counter() - begin) * 1e3
 
 
-def answer_timing(
-    arrival: Arrival,
-    begin: float,
-    prefilled: float,
-    image_age_ms: float,
-    visual_tokens: int,
-    head_tokens: int,
-    question_tokens: int,
-    generation: Generation,
-) -> Timing:
-    """The timing of an answer that has ended; moments are on time.perf_counter."""
-    looked = arrival.looked or Timing(image_age_ms=image_age_ms)
-    reused = head_tokens + (0 if arrival.looked else visual_tokens)
-    waited_ms = (begin - arrival.at) * 1e3
-    first_at, last_at = generation.first_at, generation.last_at
-    return Timing(
-        image_age_ms=looked.image_age_ms,
-        queue_ms=max(0.0, waited_ms - looked.total_ms),
-        encode_ms=looked.encode_ms,
-        prefill_ms=looked.prefill_ms + (prefilled - begin) * 1e3,
-        first_token_ms=(first_at - arrival.at) * 1e3 if first_at else 0.0,
-        decode_ms=(last_at - first_at) * 1e3,
-        total_ms=ms_since(arrival.at),
-        visual_tokens=visual_tokens,
-        prompt_tokens=head_tokens + question_tokens,
-        reused_tokens=reused,
-        generated_tokens=generation.tokens,
-    )
+@dataclass(frozen=True, slots=True)
+class PromptSize:
+    """Tokens of the parts of a prompt."""
+
+    head: int
+    visual: int
+    question: int
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """The moments of one answer, on time.perf_counter."""
+
+    arrival: Arrival
+    begin: float = field(default_factory=time.perf_counter)
+    prefilled: float = 0.0
+    image_age_ms: float = 0.0
+
+    def timing(self, size: PromptSize, generation: Generation) -> Timing:
+        """The timing of an answer that has ended."""
+        arrived, looked = self.arrival.at, self.arrival.looked
+        before = looked or Timing(image_age_ms=self.image_age_ms)
+        first_at, last_at = generation.first_at, generation.last_at
+        return Timing(
+            image_age_ms=before.image_age_ms,
+            queue_ms=max(0.0, (self.begin - arrived) * 1e3 - before.total_ms),
+            encode_ms=before.encode_ms,
+            prefill_ms=before.prefill_ms + (self.prefilled - self.begin) * 1e3,
+            first_token_ms=(first_at - arrived) * 1e3 if first_at else 0.0,
+            decode_ms=(last_at - first_at) * 1e3,
+            total_ms=ms_since(arrived),
+            visual_tokens=size.visual,
+            prompt_tokens=size.head + size.question,
+            reused_tokens=size.head if looked else size.head + size.visual,
+            generated_tokens=generation.tokens,
+        )

@@ -13,6 +13,8 @@ from mobilevlm_ros.engine.errors import ImageError, QuestionError
 Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
 Floats = NDArray[np.float32]
 
+MOST_STOPS, LONGEST_STOP = 16, 256  # each is looked for at every token
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
@@ -42,6 +44,7 @@ class Question:
 
     def __post_init__(self) -> None:
         _check_text(self.text)
+        _check_stops(self.stop)
         _check_range('max_tokens', self.max_tokens)
         _check_range('temperature', self.temperature, 2)
         _check_range('top_p', self.top_p, 1)
@@ -110,6 +113,14 @@ def _check_text(text: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise QuestionError(f'the question is not valid Unicode: {error.reason}') from error
+
+
+def _check_stops(stops: tuple[str, ...]) -> None:
+    if len(stops) > MOST_STOPS or any(len(stop) > LONGEST_STOP for stop in stops):
+        raise QuestionError(
+            f'stop may hold {MOST_STOPS} texts of {LONGEST_STOP} characters each; '
+            f'found {len(stops)}, the longest of {max(map(len, stops))}'
+        )
 
 
 def _check_range(name: str, value: float, high: float = math.inf) -> None:

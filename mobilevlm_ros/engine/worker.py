@@ -89,10 +89,10 @@ class EngineWorker:
     def close(self) -> None:
         """Fail what waits or runs at once, end the threads, close the engine."""
         self._shut(errors.ClosedError('the engine was closed before the answer was complete'))
-        for thread in self._threads:
-            if thread is not threading.current_thread():
-                thread.join(JOIN_S)
-        if any(thread.is_alive() for thread in self._threads):
+        others = [thread for thread in self._threads if thread is not threading.current_thread()]
+        for thread in others:
+            thread.join(JOIN_S)
+        if any(thread.is_alive() for thread in others):
             _logger.error('a model did not return in %g s; its memory is not freed', JOIN_S)
         else:
             self._engine.close()
@@ -119,12 +119,12 @@ class EngineWorker:
         request.camera = request.camera or next(iter(self._slots), '')
         slot = self._slots.get(request.camera)
         if slot is None:
-            raise errors.NoImageError(
-                f'no image from camera {request.camera!r} yet; check that it is publishing'
-            )
+            raise errors.no_image(request.camera)
         if newest or self._must_look(request, slot):
             request.needs = slot.shown
             request.waits = slot.held < slot.shown
+        if slot.failure and not slot.can_hold(request.needs):
+            raise slot.failure
         self._waiting.append(request)
 
     def _must_look(self, request: Request, slot: CameraSlot) -> bool:
@@ -174,21 +174,24 @@ class EngineWorker:
         try:
             encoded = self._engine.encode(frame)
         except Exception as error:
-            self._fail_look(frame.camera, number, error)
+            self._fail_look(slot, frame.camera, number, error)
             return
         with self._changed:
             slot.encoded = number, encoded
             self._changed.notify_all()
 
-    def _fail_look(self, camera: str, number: int, error: Exception) -> None:
+    def _fail_look(self, slot: CameraSlot, camera: str, number: int, error: Exception) -> None:
         """Fail the questions that waited for this frame; the next frame is a new chance."""
         _logger.warning('camera %r: could not look at a frame: %s', camera, error)
+        failure = _as_engine_error(error)
         with self._changed:
-            held = self._slots[camera].held
-            failed = [r for r in self._waiting if r.camera == camera and held < r.needs <= number]
+            slot.fail(number, failure)
+            failed = [
+                r for r in self._waiting if r.camera == camera and not slot.can_hold(r.needs)
+            ]
             self._waiting = [r for r in self._waiting if r not in failed]
         for request in failed:
-            request.fail(_as_engine_error(error))
+            request.fail(failure)
 
     # The language thread.
 
@@ -202,28 +205,33 @@ class EngineWorker:
 
     def _choose(self) -> Job | None:
         """Look and talk by turns when both are to be done."""
-        look = next((slot for slot in self._slots.values() if slot.encoded), None)
-        if look is None or not self._look_next:
-            talk = self._choose_answer() or self._choose_caption()
-            self._look_next = True
-            if talk or look is None:
-                return talk
-        assert look.encoded is not None
-        job = partial(self._hold, look, *look.encoded)
-        look.encoded, self._look_next = None, False
-        self._changed.notify_all()
+        if self._look_next:
+            return self._choose_look() or self._choose_talk()
+        return self._choose_talk() or self._choose_look()
+
+    def _choose_look(self) -> Job | None:
+        for slot in self._slots.values():
+            if slot.encoded:
+                job = partial(self._hold, slot, *slot.encoded)
+                slot.encoded, self._look_next = None, False
+                self._changed.notify_all()
+                return job
+        return None
+
+    def _choose_talk(self) -> Job | None:
+        job = self._choose_answer() or self._choose_caption()
+        self._look_next = True
         return job
 
     def _choose_answer(self) -> Job | None:
-        for request in self._waiting:
+        for request in list(self._waiting):
             slot = self._slots[request.camera]
             if request.needs <= slot.held:
                 self._waiting.remove(request)
-                if not request.future.set_running_or_notify_cancel():
-                    return self._choose_answer()
-                self._current = request
-                looked = slot.looked if request.waits else None
-                return partial(self._answer, request, Arrival(request.arrival.at, looked))
+                if request.future.set_running_or_notify_cancel():
+                    self._current = request
+                    looked = slot.looked if request.waits else None
+                    return partial(self._answer, request, Arrival(request.arrival.at, looked))
         return None
 
     def _choose_caption(self) -> Job | None:
@@ -239,7 +247,7 @@ class EngineWorker:
         try:
             timing = self._engine.hold(encoded)
         except Exception as error:
-            self._fail_look(frame.camera, number, error)
+            self._fail_look(slot, frame.camera, number, error)
             return
         with self._changed:
             slot.hold(number, frame, timing)
@@ -263,8 +271,10 @@ class EngineWorker:
             answer = self._ask(self._caption, camera, Arrival())
             if not self._closed:
                 self._on_caption(answer)
+        except errors.MobileVlmError as error:
+            _logger.warning('camera %r: no caption: %s', camera, error)
         except Exception:
-            _logger.exception('camera %r: no caption', camera)
+            _logger.exception('camera %r: the caption could not be delivered', camera)
 
     def _ask(self, question: Question, camera: str, arrival: Arrival) -> Answer:
         stream = self._engine.stream(
@@ -273,7 +283,7 @@ class EngineWorker:
         return last(stream)
 
 
-def _as_engine_error(error: Exception) -> Exception:
+def _as_engine_error(error: Exception) -> errors.MobileVlmError:
     """The error itself if it is one of ours, else one of ours that says what failed."""
     if isinstance(error, errors.MobileVlmError):
         return error

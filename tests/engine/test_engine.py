@@ -318,6 +318,11 @@ def test_a_context_beyond_what_the_model_was_made_for_is_refused(tiny_bundle: Pa
         open_engine(tiny_bundle, EngineConfig(context_length=4096))
 
 
+def test_a_context_too_short_for_the_image_is_refused(tiny_bundle: Path) -> None:
+    with pytest.raises(ConfigError, match='context_length is 44; prompt head and image take 43'):
+        open_engine(tiny_bundle, EngineConfig(context_length=44))
+
+
 def test_a_closed_engine_says_so(fake: Engine) -> None:
     fake.look(grey(1))
     fake.close()

@@ -8,7 +8,7 @@ from mobilevlm_ros.engine.sampling import create_sampler
 LOGITS = np.log(np.array([0.5, 0.3, 0.15, 0.05], np.float32))
 
 
-def frequencies(temperature: float, top_p: float, draws: int = 20000) -> list[float]:
+def frequencies(temperature: float, top_p: float, draws: int = 4000) -> list[float]:
     sampler = create_sampler(temperature, top_p, seed=1)
     counts = Counter(sampler(LOGITS) for _ in range(draws))
     return [counts[token] / draws for token in range(4)]
@@ -19,16 +19,16 @@ def test_temperature_zero_takes_the_likeliest() -> None:
 
 
 def test_temperature_one_draws_by_probability() -> None:
-    assert frequencies(1.0, 1.0) == pytest.approx([0.5, 0.3, 0.15, 0.05], abs=0.01)
+    assert frequencies(1.0, 1.0) == pytest.approx([0.5, 0.3, 0.15, 0.05], abs=0.03)
 
 
 def test_a_low_temperature_sharpens() -> None:
     squares = np.array([0.5, 0.3, 0.15, 0.05]) ** 2
-    assert frequencies(0.5, 1.0) == pytest.approx(squares / squares.sum(), abs=0.01)
+    assert frequencies(0.5, 1.0) == pytest.approx(squares / squares.sum(), abs=0.03)
 
 
 def test_top_p_keeps_the_fewest_that_reach_it() -> None:
-    assert frequencies(1.0, 0.75) == pytest.approx([0.625, 0.375, 0, 0], abs=0.01)
+    assert frequencies(1.0, 0.75) == pytest.approx([0.625, 0.375, 0, 0], abs=0.03)
     assert frequencies(1.0, 0.01)[0] == 1
 
 

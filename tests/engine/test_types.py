@@ -32,6 +32,12 @@ def test_a_number_out_of_range_is_refused_by_name(name: str, value: float) -> No
         Question('What is ahead?', **{name: value})
 
 
+@pytest.mark.parametrize('stop', [('.',) * 17, ('x' * 257,)])
+def test_stop_strings_are_bounded(stop: tuple[str, ...]) -> None:
+    with pytest.raises(QuestionError, match='stop may hold 16 texts of 256 characters'):
+        Question('What is ahead?', stop=stop)
+
+
 @pytest.mark.parametrize(
     'pixels',
     [

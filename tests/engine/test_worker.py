@@ -24,7 +24,7 @@ from mobilevlm_ros.engine import (
     open_engine,
 )
 
-WAIT_S = 5.0
+WAIT_S = 30.0  # machines may be busy
 Q = Question('Q')
 Start = Callable[..., EngineWorker]
 
@@ -144,10 +144,10 @@ def test_the_look_rate_is_kept(start: Start) -> None:
     engine = create_fake_engine(EngineConfig(look_rate_hz=20.0))
     worker = start(engine)
     begin = time.monotonic()
-    while time.monotonic() - begin < 0.5:
+    while engine._encoder.encoded < 5:  # type: ignore[attr-defined]
         worker.show(grey(50))
         time.sleep(0.002)
-    assert 2 <= engine._encoder.encoded <= 12  # type: ignore[attr-defined]
+    assert time.monotonic() - begin >= 4 / 20
 
 
 def test_newest_looks_at_the_newest_frame_first(start: Start) -> None:
@@ -228,6 +228,16 @@ def test_an_encoder_that_fails_spoils_that_frame_only(start: Start) -> None:
     error = error_of(worker.submit(Q, newest=True))
     assert isinstance(error, BackendError) and 'too dark for me' in str(error)
     assert text_of(worker.submit(Q)) == 'Q brightness 90'
+    assert error_of(worker.submit(Q, newest=True)) is error  # no newer frame has come
+
+
+def test_questions_about_a_frame_that_failed_before_do_not_wait_for_it(start: Start) -> None:
+    engine = create_fake_engine(EngineConfig(look='on_demand'))
+    engine._encoder.encode = lambda pixels: 1 / 0  # type: ignore
+    worker = start(engine)
+    worker.show(grey(10))
+    for _ in range(2):
+        assert isinstance(error_of(worker.submit(Q)), BackendError)
 
 
 def test_a_language_model_that_fails_spoils_that_question_only(start: Start) -> None:
@@ -337,10 +347,10 @@ def test_captions_come_after_looks_no_faster_than_their_period(start: Start) -> 
     captions: list[Answer] = []
     worker = start(on_caption=captions.append, caption_period_s=0.1)
     begin = time.monotonic()
-    while time.monotonic() - begin < 0.5:
+    while len(captions) < 4:
         worker.show(grey(30, frame_id='optical'))
         time.sleep(0.005)
-    assert 2 <= len(captions) <= 6
+    assert time.monotonic() - begin >= 3 * 0.1
     assert captions[0].text == 'Describe the scene. brightness 30'
     assert captions[0].frame_id == 'optical'
 
