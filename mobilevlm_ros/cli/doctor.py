@@ -27,9 +27,10 @@ Rows = Iterable[tuple[str, str]]
 DISTRIBUTIONS = ('numpy', 'opencv-python-headless', 'Pillow', 'onnxruntime', 'llama-cpp-python',
                  'tensorrt', 'torch', 'rclpy')
 REQUIRED = ('onnxruntime', 'llama_cpp')
-ROS_SETTINGS = ('ROS_DISTRO', 'RMW_IMPLEMENTATION', 'ROS_DOMAIN_ID',
+ROS_SETTINGS = ('RMW_IMPLEMENTATION', 'ROS_DOMAIN_ID',
                 'ROS_AUTOMATIC_DISCOVERY_RANGE', 'ROS_LOCALHOST_ONLY', 'ROS_STATIC_PEERS',
                 'ROS_DISCOVERY_SERVER', 'AMENT_PREFIX_PATH')
+WHEEL_DISTROS = ('humble', 'jazzy', 'kilted', 'lyrical')
 PROFILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 
 
@@ -190,12 +191,22 @@ def read(path: str) -> str:
 
 def ros() -> Rows:
     """ROS's settings, and whether its Python library and our messages load."""
+    yield 'distribution', ros_distribution()
     for name in ('rclpy', 'mobilevlm_ros.msg'):
         yield name, probe(partial(module_file, name))
     for name in ROS_SETTINGS:
         yield name, os.environ.get(name, 'not set')
     for name in PROFILES:
         yield name, profile(os.environ.get(name, ''))
+
+
+def ros_distribution() -> str:
+    """The sourced installation's name, or that of the ROS wheels from PyPI."""
+    if distro := os.environ.get('ROS_DISTRO'):
+        return f'{distro} (sourced)'
+    names = (name for name in WHEEL_DISTROS
+             if distribution_version(f'ros-{name}-rclpy') != 'not installed')
+    return ', '.join(f'{name} (wheels)' for name in names) or 'none'
 
 
 def module_file(name: str) -> str:

@@ -87,3 +87,12 @@ def test_bundles_are_found_in_the_installed_share(
     (models / 'toy').symlink_to(bundle)
     monkeypatch.setenv('AMENT_PREFIX_PATH', f'/nowhere:{prefix}')
     assert doctor.default_bundles() == [models / 'toy']
+
+
+def test_ros_distribution_comes_from_the_environment_or_the_wheels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv('ROS_DISTRO', 'humble')
+    assert doctor.ros_distribution() == 'humble (sourced)'
+    monkeypatch.delenv('ROS_DISTRO')
+    assert doctor.ros_distribution() in ('jazzy (wheels)', 'kilted (wheels)')
