@@ -12,9 +12,7 @@ def setting(
     default: Any, description: str, low: float | None = None, high: float | None = None
 ) -> Any:
     """A field that carries what `params.declare` says about its parameter."""
-    return field(
-        default=default, metadata={'description': description, 'low': low, 'high': high}
-    )
+    return field(default=default, metadata={'description': description, 'low': low, 'high': high})
 
 
 @dataclass(frozen=True)

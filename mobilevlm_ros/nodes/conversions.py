@@ -97,7 +97,7 @@ def query_to_question(query: msg.Query) -> Question:
     nothing = msg.Query()
     for name in UNSERVED:
         if getattr(query, name) != getattr(nothing, name):
-            raise QuestionError(f'{name} is not served by this version of the node; leave it unset')
+            raise QuestionError(f'{name} is not served by this version; leave it unset')
     if query.frame not in (msg.Query.HELD, msg.Query.NEWEST):
         raise QuestionError(f'frame is {query.frame}; this version serves HELD (0) and NEWEST (1)')
     return Question(

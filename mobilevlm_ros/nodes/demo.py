@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         options.out.mkdir(parents=True, exist_ok=True)
         return _run(options)
     except (DemoError, OSError) as error:
-        print(f'demo: {error}', file=sys.stderr)
+        sys.stderr.write(f'demo: {error}\n')
         return 2
 
 

@@ -1,4 +1,4 @@
-"""Drives the demo's robot through the room by the simulator's truth, never touching anything."""
+"""Drives the demo's robot about the room by the simulator's truth: looks at things, hits none."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from mobilevlm_ros.sim.truth import room_ahead
 from mobilevlm_ros.sim.world import Pose, World, standing_free
 
 SPEED = 0.45  # m/s
-TURN = 0.7  # rad/s
+TURN = 0.8  # rad/s
 CORRIDOR = 0.40  # metres, half the width that must be free
-STOP_AT = 0.8  # metres of room ahead at which the robot turns on the spot
-GO_FROM = 1.5  # metres of room ahead at which it goes on
+STOP_AT = 1.3  # metres of room ahead at which the robot turns on the spot
+GO_FROM = 2.0  # metres of room ahead at which it goes on
 SIDEWAYS = 0.6  # rad, where it looks for the more open side
+VIEW = 0.7  # metres sideways per metre ahead that it sees
 GAP = 0.08  # metres kept to everything
 FORESIGHT = (0.15, 0.3)  # metres of the way ahead at which that gap is checked
 
 
 @dataclass
 class Driver:
-    """Goes straight on, a little towards the open side, and turns away from what is near."""
+    """Heads for the things it sees, and turns on the spot before what is near."""
 
     world: World
     turning: float = 0.0  # rad/s to the left while turning on the spot, else 0
@@ -38,8 +39,11 @@ class Driver:
         return TURN if self._room(pose, SIDEWAYS) > self._room(pose, -SIDEWAYS) else -TURN
 
     def _lean(self, pose: Pose) -> float:
-        more = self._room(pose, SIDEWAYS) - self._room(pose, -SIDEWAYS)
-        return 0.1 * max(-1.0, min(1.0, more))
+        """Turn rate towards the nearest thing in view that is not too near, if there is one."""
+        seen = (pose.to_robot(thing.x, thing.y) for thing in self.world.things)
+        ahead = [(x, y) for x, y in seen if math.hypot(x, y) > GO_FROM and abs(y) < x * VIEW]
+        x, y = min(ahead, key=lambda at: math.hypot(*at), default=(1.0, 0.0))
+        return 0.5 * math.atan2(y, x)
 
     def _room(self, pose: Pose, heading: float) -> float:
         return room_ahead(self.world, pose, heading, CORRIDOR)

@@ -33,17 +33,13 @@ def contact_sheet(frames: Sequence[tuple[np.ndarray, Result]], path: Path) -> No
 
 def _cell(pixels: np.ndarray, result: Result) -> np.ndarray:
     height = pixels.shape[0]
-    cell = cv2.copyMakeBorder(
-        pixels, 0, TEXT_HEIGHT, 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255)
-    )
+    cell = np.pad(pixels, ((0, TEXT_HEIGHT), (0, 0), (0, 0)), constant_values=255)
     lines = [(result.question, INK), (result.answer, VERDICT_INK[result.verdict])]
     if result.verdict == 'NO':
         lines.append((f'truth: {result.truth}', GREY))
     for i, (text, ink) in enumerate(lines):
         _write(cell, text, height + 16 + 19 * i, ink)
-    return cv2.copyMakeBorder(
-        cell, *[MARGIN] * 4, cv2.BORDER_CONSTANT, value=(255, 255, 255)
-    )
+    return np.pad(cell, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), constant_values=255)
 
 
 def _write(cell: np.ndarray, text: str, y: int, ink: tuple[int, int, int]) -> None:

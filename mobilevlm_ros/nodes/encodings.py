@@ -106,8 +106,11 @@ def to_rgb(
     An rgb8 image is not copied: the result is a read-only view of `data`.
 
     Args:
-        data: rows of `step` bytes each.
+        data: the rows, one after the other.
         encoding: a name of sensor_msgs/image_encodings.
+        height: rows of pixels.
+        width: pixels of a row.
+        step: bytes from one row to the next.
         is_bigendian: byte order of 16-bit samples.
 
     Raises:
@@ -141,9 +144,7 @@ def _samples(flat: np.ndarray, known: Encoding, rows: int, width: int, step: int
     """The bytes of the pixels without the padding of each row, uint8 [rows, bytes of a row]."""
     row_bytes = width * known.pixel_bytes
     if step < row_bytes:
-        raise ImageError(
-            f'step is {step} bytes, but a row of {width} pixels takes {row_bytes}'
-        )
+        raise ImageError(f'step is {step} bytes, but a row of {width} pixels takes {row_bytes}')
     if flat.size < rows * step:
         raise ImageError(
             f'the image is truncated: {rows} rows of {step} bytes need {rows * step} bytes, '

@@ -42,7 +42,7 @@ def run(create: Callable[[], Runnable], argv: list[str] | None = None) -> int:
     try:
         _spin(create(), stop)
     except MobileVlmError as error:
-        print(f'{Path(sys.argv[0]).stem}: {error}', file=sys.stderr)
+        sys.stderr.write(f'{Path(sys.argv[0]).stem}: {error}\n')
         return 2
     finally:
         rclpy.try_shutdown()

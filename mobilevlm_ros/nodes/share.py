@@ -12,7 +12,7 @@ def share_folder() -> Path:
     """The installed share/mobilevlm_ros, also where nobody sourced a set-up file."""
     try:
         return Path(get_package_share_directory('mobilevlm_ros'))
-    except (PackageNotFoundError, EnvironmentError):
+    except (OSError, PackageNotFoundError):
         return Path(sys.prefix, 'share', 'mobilevlm_ros')
 
 

@@ -34,7 +34,6 @@ class SimNode(Node):
         self._pose = random_pose(self._world, np.random.default_rng(self._config.seed))
         self._command = (0.0, 0.0)  # m/s forward, rad/s to the left
         self._commanded_at = self._stepped_at = self.get_clock().now()
-        self._frames = 0
         self._images = self.create_publisher(Image, 'image', FRAMES_OUT)
         self._odometry = self.create_publisher(Odometry, 'odom', 10)
         self.create_subscription(Twist, 'cmd_vel', self._obey, 10)
@@ -71,8 +70,8 @@ class SimNode(Node):
         self._images.publish(rgb_to_image(self._render(), stamp, self._config.frame_id))
 
     def _render(self) -> np.ndarray:
-        self._frames += 1
-        noise_seed = self._config.seed * 100_003 + self._frames if self._config.noise else None
+        # One seed for the whole run: the exposure of a camera does not jump from frame to frame.
+        noise_seed = self._config.seed if self._config.noise else None
         return render(self._world, self._pose, noise_seed).image
 
 

@@ -72,7 +72,7 @@ class VideoSource:
             found, bgr = video.read()
             if not found:
                 return
-            yield cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+            yield np.ascontiguousarray(bgr[..., ::-1], np.uint8)
 
     def _open(self) -> cv2.VideoCapture:
         video = cv2.VideoCapture(str(self._path))

@@ -105,7 +105,7 @@ def test_rgb8_is_a_read_only_view_of_the_message():
 
 @pytest.mark.parametrize('encoding', ['', 'RGB8', '8UC3', '16UC1', '32FC1', 'jpeg', 'yuv444'])
 def test_unknown_encodings_are_refused_with_the_known_ones(encoding):
-    with pytest.raises(ImageError, match='encoding.*rgb8'):
+    with pytest.raises(ImageError, match=r'encoding.*rgb8'):
         to_rgb(bytes(H * W * 3), encoding, H, W, W * 3)
 
 
