@@ -74,14 +74,8 @@ class LlamaCppLanguageModel:
         self.context_length = context_length
         self.sequences = sequences
         self._model = _load_model(path)
-        try:
-            params = _context_params(cells, sequences, batch_tokens, _threads(path, threads))
-            self._context = llama_cpp.llama_init_from_model(self._model, params)
-            if not self._context:
-                raise BackendError(f'llama.cpp could not make a context{_reasons()}')
-        except BaseException:
-            llama_cpp.llama_model_free(self._model)
-            raise
+        params = _context_params(cells, sequences, batch_tokens, _threads(path, threads))
+        self._context = _create_context(self._model, params)
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
         self.width = int(llama_cpp.llama_model_n_embd_inp(self._model))
@@ -94,7 +88,7 @@ class LlamaCppLanguageModel:
     def tokenise(self, text: str) -> list[int]:
         """Turn text into tokens; special tokens are not recognised in it, nor added."""
         data = text.encode()
-        room = len(data) + 2  # at most one token a byte, and a space put before the first
+        room = 3 * (len(data) + 1)  # a space is put first; one may take three byte tokens
         tokens = (llama_cpp.llama_token * room)()
         count = llama_cpp.llama_tokenize(self._vocab, data, len(data), tokens, room, False, False)
         if count < 0:
@@ -222,6 +216,14 @@ def _load_model(path: Path) -> Any:
     return model
 
 
+def _create_context(model: Any, params: Any) -> Any:
+    context = llama_cpp.llama_init_from_model(model, params)
+    if not context:
+        llama_cpp.llama_model_free(model)
+        raise BackendError(f'llama.cpp could not make a context{_reasons()}')
+    return context
+
+
 def _threads(path: Path, wanted: int) -> int:
     """Threads meet many times a token, which costs a small model more than they save."""
     return wanted or min(thread_count(0), 1 + path.stat().st_size // _BYTES_PER_THREAD)
@@ -244,4 +246,6 @@ def _decode_error(status: int, count: int) -> BackendError:
 
 
 def _reasons() -> str:
-    return f': {"; ".join(_complaints)}' if _complaints else ''
+    reasons = '; '.join(_complaints)
+    _complaints.clear()
+    return f': {reasons}' if reasons else ''
