@@ -30,7 +30,7 @@ EXTRAS = {
     'onnxruntime': 'onnx',
     **dict.fromkeys(
         ('torch', 'gguf', 'onnx', 'onnxscript', 'sentencepiece', 'safetensors', 'matplotlib',
-         'tqdm'),
+         'tqdm', 'transformers'),
         'train',
     ),
 }
