@@ -16,7 +16,9 @@ from mobilevlm_ros.model.checkpoint import Checkpoint
 VISION, VISION_INT8, LLM = 'vision.onnx', 'vision-int8.onnx', 'llm.gguf'
 
 
-def write_bundle(checkpoint: Checkpoint, name: str, out: Path, extras: tuple[Path, ...] = ()) -> None:
+def write_bundle(
+    checkpoint: Checkpoint, name: str, out: Path, extras: tuple[Path, ...] = ()
+) -> None:
     """Convert a checkpoint into a bundle folder; `extras` are copied beside the models.
 
     Works in `OUT.partial` and renames at the end, so that nothing half made looks finished.

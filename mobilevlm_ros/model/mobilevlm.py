@@ -1,4 +1,4 @@
-"""MobileVLM: a CLIP vision tower, a projector and a LLaMA, with the official checkpoint's names."""
+"""MobileVLM: a CLIP vision tower, a projector and a LLaMA, named as official checkpoints are."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class SqueezeExcitation(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """MobileNetV3's block without expansion: depthwise 3x3, SE, pointwise; residual at stride 1."""
+    """MobileNetV3's block without expansion: depthwise, SE, pointwise; residual at stride 1."""
 
     def __init__(self, width: int, stride: int) -> None:
         super().__init__()

@@ -91,7 +91,7 @@ def _draw_things(
         if corners[:, 2].max() > NEAR:
             ahead.append((math.hypot(thing.x - pose.x, thing.y - pose.y), i, corners))
     ahead.sort(key=lambda item: (world.things[item[1]].kind != 'door', -item[0]))
-    for _, i, corners in ahead:
+    for _, i, _ in ahead:
         _draw_shadow(image, world.things[i], pose, camera)
     outlines = {}
     for _, i, corners in ahead:
@@ -107,7 +107,7 @@ def _draw_shadow(image: np.ndarray, thing: Thing, pose: Pose, camera: Camera) ->
     """A soft-edged dark disc where the thing stands."""
     angles = np.linspace(0, 2 * np.pi, 16, endpoint=False)
     ring = np.stack([np.cos(angles), np.sin(angles), np.zeros(16)], 1) * thing.radius * 1.15
-    corners = to_camera(ring + (thing.x, thing.y, 0), pose, camera)
+    corners = to_camera(ring + np.array([thing.x, thing.y, 0]), pose, camera)
     if thing.kind == 'door' or corners[:, 2].min() < NEAR:
         return
     pixels = project(corners, camera)
@@ -133,7 +133,7 @@ def _paint(
     order = front[np.lexsort((-depth, mesh.layer[front]))]
     colours = _shade(thing, mesh.tint[order], normals[order], pose, look)
     polygons = _project_faces(faces[order], camera)
-    return [(p, c) for p, c in zip(polygons, colours) if len(p)]
+    return [(p, c) for p, c in zip(polygons, colours, strict=True) if len(p)]
 
 
 def _project_faces(faces: np.ndarray, camera: Camera) -> list[np.ndarray]:

@@ -37,7 +37,9 @@ def merge(*meshes: Mesh) -> Mesh:
     starts = np.cumsum([0] + [len(m.vertices) for m in meshes[:-1]])
     return Mesh(
         np.concatenate([m.vertices for m in meshes]),
-        np.concatenate([m.quads + s for m, s in zip(meshes, starts)]).astype(np.int32),
+        np.concatenate([m.quads + s for m, s in zip(meshes, starts, strict=True)]).astype(
+            np.int32
+        ),
         np.concatenate([m.tint for m in meshes]),
         np.concatenate([m.layer for m in meshes]),
     )

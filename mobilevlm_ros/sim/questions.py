@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -137,15 +138,15 @@ def _how_many(observation: Observation, rng: np.random.Generator) -> QA | None:
     return _qa('how_many', _pick(rng, wording).format(plural), _agreed(observation, answer))
 
 
+def _presence(colour: str, kind: str, reading: Reading) -> str:
+    return 'yes' if any(_matches(s, colour, kind) for s in reading) else 'no'
+
+
 def _is_there(observation: Observation, rng: np.random.Generator) -> QA | None:
     wanted = _pick(rng, ('yes', 'no'))
     for _ in range(4):
         colour, kind = _description(observation, rng, wanted == 'yes')
-
-        def answer(reading: Reading) -> str:
-            return 'yes' if any(_matches(s, colour, kind) for s in reading) else 'no'
-
-        if _agreed(observation, answer) == wanted:
+        if _agreed(observation, partial(_presence, colour, kind)) == wanted:
             phrase = a(f'{colour} {kind or "thing"}'.strip())
             wording = ('Is there {}?', 'Do you see {}?', 'Can you see {}?')
             return QA('is_there', _pick(rng, wording).format(phrase), wanted)

@@ -66,7 +66,7 @@ def _furnish_view(world: World, pose: Pose, rng: np.random.Generator, pairs: Pai
     """Place up to MOST_THINGS things at distances from which they can be told."""
     wanted = int(rng.choice(MOST_THINGS + 1, p=[0.04, 0.2, 0.22, 0.2, 0.16, 0.1, 0.08]))
     blocked = rng.random() < 0.35
-    for attempt in range(wanted * 6):
+    for _ in range(wanted * 6):
         if len(world.things) >= wanted:
             break
         thing = random_thing(rng, pairs, 0.0, 0.0)

@@ -20,9 +20,7 @@ class FactCount:
     right: int = 0
 
     def __add__(self, other: FactCount) -> FactCount:
-        return FactCount(
-            self.true + other.true, self.said + other.said, self.right + other.right
-        )
+        return FactCount(self.true + other.true, self.said + other.said, self.right + other.right)
 
     @property
     def precision(self) -> float:

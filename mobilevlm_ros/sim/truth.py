@@ -74,7 +74,10 @@ def observe(world: World, pose: Pose, view: View | None = None) -> Observation:
     in_view = {id(s.thing) for s in sightings}
     unseen = tuple(t for t in world.things if id(t) not in in_view)
     return Observation(
-        sightings, _readings(sightings), path_clear(world, pose, unseen), free_way(world, pose, unseen)
+        sightings,
+        _readings(sightings),
+        path_clear(world, pose, unseen),
+        free_way(world, pose, unseen),
     )
 
 
@@ -87,7 +90,8 @@ def find_sightings(world: World, pose: Pose, view: View) -> tuple[Sighting, ...]
         if len(rows) < HIDDEN_PIXELS * h * w:
             continue
         u = (float(columns.mean()) + 0.5) / w * 2 - 1
-        inside = _overlap(outline.left, outline.right, w) * _overlap(outline.top, outline.bottom, h)
+        inside = _overlap(outline.left, outline.right, w)
+        inside *= _overlap(outline.top, outline.bottom, h)
         share = len(rows) / outline.drawn * inside
         tall = (min(outline.bottom, h) - max(outline.top, 0)) / h
         sure = share >= SURE_SHARE and tall >= SURE_HEIGHT
@@ -143,9 +147,7 @@ def room_ahead(
     return room
 
 
-def _is_clear(
-    world: World, pose: Pose, heading: float, unseen: tuple[Thing, ...]
-) -> bool | None:
+def _is_clear(world: World, pose: Pose, heading: float, unseen: tuple[Thing, ...]) -> bool | None:
     """Whether a way is clear; None when it is a close call or depends on what is out of view."""
     narrow = room_ahead(world, pose, heading, HALF_WIDTH - WIDTH_MARGIN)
     wide = room_ahead(world, pose, heading, HALF_WIDTH + WIDTH_MARGIN)
@@ -173,5 +175,3 @@ def free_way(world: World, pose: Pose, unseen: tuple[Thing, ...]) -> str | None:
         return None
     free = [side for side, clear in sides.items() if clear]
     return {0: 'none', 1: free[0] if free else '', 2: 'both'}[len(free)]
-
-

@@ -107,8 +107,8 @@ def fits(thing: Thing, world: World, gap: float = 0.15) -> bool:
         if not (r < thing.x < world.width - r and r < thing.y < world.depth - r):
             return False
     return all(
-        math.hypot(thing.x - o.x, thing.y - o.y) > thing.radius + o.radius + gap
-        + 0.5 * ((thing.kind == 'door') + (o.kind == 'door'))
+        math.hypot(thing.x - o.x, thing.y - o.y)
+        > thing.radius + o.radius + gap + 0.5 * ((thing.kind == 'door') + (o.kind == 'door'))
         for o in world.things
     )
 
@@ -124,7 +124,7 @@ def random_world(seed: int, things: int = 9, pairs: Pairs = SEEN_PAIRS) -> World
     rng = np.random.default_rng([seed, 1])
     world = random_room(rng)
     doors = int(rng.integers(1, 3)) if any(k == 'door' for _, k in pairs) else 0
-    for attempt in range(200):
+    for _ in range(200):
         if len(world.things) >= things:
             break
         if len(world.things) < doors:

@@ -1,4 +1,4 @@
-"""Pixels for training: normalised as CLIP's, with the accidents of a real camera on some frames."""
+"""Pixels for training: normalised as CLIP's, some frames with a real camera's accidents."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def _disturb(pixels: Tensor, generator: torch.Generator) -> Tensor:
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         return torch.rand(shape, generator=generator) * (high - low) + low
 
-    black = torch.tensor([-m / s for m, s in zip(MEAN, STD)]).view(3, 1, 1)
+    black = torch.tensor([-m / s for m, s in zip(MEAN, STD, strict=True)]).view(3, 1, 1)
     gain = uniform(0.7, 1.3, b, 1, 1, 1) * uniform(0.94, 1.06, b, 3, 1, 1)
     pixels = (pixels - black) * gain + black
     angle = uniform(-0.07, 0.07, b)
     zero = torch.zeros_like(angle)
-    turn = torch.stack(
-        [angle.cos(), -angle.sin(), zero, angle.sin(), angle.cos(), zero], 1
-    ).view(b, 2, 3)
+    turn = torch.stack([angle.cos(), -angle.sin(), zero, angle.sin(), angle.cos(), zero], 1).view(
+        b, 2, 3
+    )
     grid = F.affine_grid(turn, list(pixels.shape), align_corners=False)
     pixels = F.grid_sample(pixels, grid, padding_mode='reflection', align_corners=False)
     soft = F.avg_pool2d(pixels, 3, 1, 1, count_include_pad=False)

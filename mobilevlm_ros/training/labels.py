@@ -1,4 +1,4 @@
-"""Dense labels that the simulator gives for free: what covers each patch, and how far one can go."""
+"""Dense labels that the simulator gives for free: what covers each patch, how far one can go."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def patch_labels(scene: Scene, view: View) -> np.ndarray:
     things = scene.world.things
     size = view.ids.shape[0] // GRID
     cells = view.ids.reshape(GRID, size, GRID, size).transpose(0, 2, 1, 3)
-    counts = np.stack([(cells == i).sum((2, 3)) for i in range(len(things))] or [np.zeros((GRID, GRID))])
+    nothing = [np.zeros((GRID, GRID), int)]
+    counts = np.stack([(cells == i).sum((2, 3)) for i in range(len(things))] or nothing)
     best, most = counts.argmax(0), counts.max(0)
     labels = np.zeros((GRID, GRID, 3), np.uint8)
     for i, thing in enumerate(things):

@@ -53,7 +53,9 @@ class Packed:
 
 
 def to_turns(
-    asked: list[tuple[str, str, str]], tokenizer: sentencepiece.SentencePieceProcessor, kinds: list[str]
+    asked: list[tuple[str, str, str]],
+    tokenizer: sentencepiece.SentencePieceProcessor,
+    kinds: list[str],
 ) -> list[Turn]:
     """Tokenise questions and answers as the engine does, each part on its own."""
     end = tokenizer.eos_id()
@@ -103,7 +105,7 @@ def _pack_row(turns: list[Turn]) -> tuple[list[int], ...]:
 
 
 def attention_mask(turn: Tensor, prefix: int) -> Tensor:
-    """bool [b, 1, prefix + n, prefix + n]: causal, and turns see the prefix and themselves."""
+    """Causal, and turns see the prefix and themselves: bool [b, 1, prefix + n, prefix + n]."""
     b, n = turn.shape
     length = prefix + n
     whole = torch.cat([torch.full((b, prefix), -2), turn], 1)
@@ -119,17 +121,18 @@ def language_losses(
     """Cross-entropy of the answers' tokens; kinds weigh alike, whatever their answers' length.
 
     Args:
+        model: what is trained.
         head: int64 [h], tokens of the prompt head, BOS first.
         visual: [b, tokens, width].
+        packed: the turns about each image.
+        kinds: names of the kinds, for the losses.
     """
     b = len(visual)
     embed = model.llama.get_input_embeddings()
     prefix = len(head) + visual.shape[1]
     start = embed(head).expand(b, -1, -1)
     embeddings = torch.cat([start, visual.to(start.dtype), embed(packed.ids)], 1)
-    positions = torch.cat(
-        [torch.arange(prefix).expand(b, -1), packed.place + prefix], 1
-    )
+    positions = torch.cat([torch.arange(prefix).expand(b, -1), packed.place + prefix], 1)
     allowed = attention_mask(packed.turn, prefix)
     hidden = model.llama.model(
         inputs_embeds=embeddings,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import sentencepiece
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mobilevlm_ros.model.checkpoint import Checkpoint, save_checkpoint
 from mobilevlm_ros.model.mobilevlm import Geometry, MobileVlm
@@ -20,6 +21,7 @@ from mobilevlm_ros.training.language import (
     HEAD,
     ONCE,
     QUESTION,
+    Packed,
     Turn,
     choose_turns,
     language_losses,
@@ -28,13 +30,18 @@ from mobilevlm_ros.training.language import (
 )
 from mobilevlm_ros.training.stage import Losses, Stage, StageConfig
 from mobilevlm_ros.training.tokenizer import load_tokenizer, train_tokenizer
-from mobilevlm_ros.training.vision import NAMES, VisionHeads, vision_batches, vision_losses
-from mobilevlm_ros.training.vision import to_tensors
+from mobilevlm_ros.training.vision import NAMES, VisionHeads, to_tensors, vision_losses
 
 CAPTION = 'Describe the scene.'
 VOCABULARY = 'tokenizer.model'
 KINDS = list(QUESTION_KINDS)
 TEXT_SHARDS = 4  # whose questions the vocabulary is trained on
+ENCODE_BATCH = 50
+VISION = StageConfig('1-vision', 1200, 1.5e-3)
+LANGUAGE = StageConfig('2-language', 1200, 1.5e-3)
+JOINT = StageConfig('3-joint', 600, 6e-4)
+
+Batches = Iterator[Callable[[], Losses]]
 
 
 @dataclass(frozen=True)
@@ -46,9 +53,9 @@ class Recipe:
     seed: int = 0
     batch: int = 32
     turns: int = 18  # questions an image
-    vision: StageConfig = StageConfig('1-vision', 1200, 1.5e-3)
-    language: StageConfig = StageConfig('2-language', 1200, 1.5e-3)
-    joint: StageConfig = StageConfig('3-joint', 600, 6e-4)
+    vision: StageConfig = VISION
+    language: StageConfig = LANGUAGE
+    joint: StageConfig = JOINT
 
 
 class Trainer:
@@ -62,24 +69,32 @@ class Trainer:
         self.tokenizer = self._tokenizer()
         self.model = MobileVlm(Geometry(vocabulary=len(self.tokenizer)))
         self.heads = VisionHeads(self.model.geometry)
-        bos, words = self.tokenizer.bos_id(), [self.tokenizer.encode(n)[0] for n in NAMES]
-        self.head = torch.tensor([bos, *self.tokenizer.encode(HEAD)])
-        self.words = torch.tensor(words)
+        self.head = torch.tensor([self.tokenizer.bos_id(), *self.tokenizer.encode(HEAD)])
+        self.words = torch.tensor([self.tokenizer.encode(name)[0] for name in NAMES])
         self._turns: dict[int, list[list[Turn]]] = {}
 
     def run(self) -> Path:
         """All stages; returns the checkpoint's folder."""
         recipe, model = self.recipe, self.model
-        seeing = {'tower': model.tower, 'projector': model.projector, 'heads': self.heads}
-        everything = {**seeing, 'llama': model.llama}
-        model.tower.compile()
-        model.projector.compile()
+        everything = {
+            'tower': model.tower,
+            'projector': model.projector,
+            'heads': self.heads,
+            'llama': model.llama,
+        }
         self._stage(recipe.vision, everything, self._vision)
         self._stage(recipe.language, {'llama': model.llama}, self._language)
         self._stage(recipe.joint, everything, self._joint)
         folder = self.folder / 'checkpoint'
         save_checkpoint(self._checkpoint(), self.folder / VOCABULARY, folder)
         return folder
+
+    def _stage(
+        self, config: StageConfig, modules: dict[str, nn.Module], batches: Callable[[int], Batches]
+    ) -> None:
+        stage = Stage(config, modules, self.folder)
+        if not stage.finished:
+            stage.run(batches(stage.step))
 
     def _checkpoint(self) -> Checkpoint:
         return Checkpoint(
@@ -97,81 +112,82 @@ class Trainer:
             },
         )
 
-    def _stage(self, config: StageConfig, modules: dict, losses: Callable) -> None:
-        stage = Stage(config, modules, self.folder)
-        if not stage.finished:
-            stage.run(losses(stage.step))
-
     def _tokenizer(self) -> sentencepiece.SentencePieceProcessor:
         path = self.folder / VOCABULARY
         if not path.exists():
-            rows = [row for i in range(min(TEXT_SHARDS, self.data.shards)) for row in self._questions(i)]
+            shards = range(min(TEXT_SHARDS, self.data.shards))
+            rows = [row for i in shards for row in self.data.read(i).questions]
             texts = [t for row in rows for _, q, a in row for t in (_as_text(q), a)]
             train_tokenizer([*texts, *[HEAD] * 50], Geometry().vocabulary, path)
         return load_tokenizer(path)
 
-    def _questions(self, shard: int) -> list[list[tuple[str, str, str]]]:
-        return self.data.read(shard).questions
+    def _vision(self, start: int) -> Batches:
+        """Batches of the first stage: dense losses alone."""
+        self.model.tower.compile()
+        self.model.projector.compile()
+        generator = torch.Generator().manual_seed(start)
+        for shard, rows in self.data.batches(self.recipe.batch, 11, start):
+            yield partial(self._dense_losses, shard, rows, generator)
 
-    def _vision(self, start: int) -> Iterator[Callable[[], Losses]]:
-        recipe = self.recipe
-        return vision_batches(
-            self.model, self.heads, self.words, self.data, recipe.batch, start
-        )
-
-    def _turns_of(self, shard: Shard, rows: np.ndarray, rng: np.random.Generator) -> list[list[Turn]]:
-        if shard.index not in self._turns:
-            self._turns[shard.index] = [
-                to_turns(asked, self.tokenizer, KINDS) for asked in shard.questions
-            ]
-        turns = self._turns[shard.index]
-        once = KINDS.index(ONCE)
-        return [choose_turns(turns[i], self.recipe.turns, once, rng) for i in rows]
-
-    def _language(self, start: int) -> Iterator[Callable[[], Losses]]:
-        """Batches of the language stage: the tower and projector stand still."""
+    def _language(self, start: int) -> Batches:
+        """Batches of the second stage: the tower and projector stand still."""
         encoded: dict[int, Tensor] = {}
         for shard, rows in self.data.batches(self.recipe.batch, 12, start):
             if shard.index not in encoded:
                 encoded[shard.index] = self._encode(shard.images)
-            visual = encoded[shard.index][rows]
-            packed = pack(self._turns_of(shard, rows, np.random.default_rng([shard.index, *rows[:2]])))
+            visual = encoded[shard.index][rows].float()
+            yield partial(self._spoken_losses, visual, self._pack(shard, rows))
 
-            def compute() -> Losses:
-                with torch.autocast('cpu', torch.bfloat16):
-                    return language_losses(self.model, self.head, visual.float(), packed, KINDS)
+    def _joint(self, start: int) -> Batches:
+        """Batches of the last stage: dense and spoken losses through everything."""
+        generator = torch.Generator().manual_seed(start)
+        for shard, rows in self.data.batches(self.recipe.batch, 13, start):
+            packed = self._pack(shard, rows)
+            yield partial(self._joint_losses, shard, rows, packed, generator)
 
-            yield compute
+    def _dense_losses(self, shard: Shard, rows: np.ndarray, generator: torch.Generator) -> Losses:
+        return self._see(shard, rows, generator)[0]
+
+    def _spoken_losses(self, visual: Tensor, packed: Packed) -> Losses:
+        with torch.autocast('cpu', torch.bfloat16):
+            return language_losses(self.model, self.head, visual, packed, KINDS)
+
+    def _joint_losses(
+        self, shard: Shard, rows: np.ndarray, packed: Packed, generator: torch.Generator
+    ) -> Losses:
+        losses, visual = self._see(shard, rows, generator)
+        dense = torch.stack(list(losses.values())).sum() * 0.3
+        return {'dense': dense, **self._spoken_losses(visual, packed)}
+
+    def _see(
+        self, shard: Shard, rows: np.ndarray, generator: torch.Generator
+    ) -> tuple[Losses, Tensor]:
+        images, labels, room = to_tensors(shard, rows)
+        pixels = augment(images, generator)
+        with torch.autocast('cpu', torch.bfloat16):
+            return vision_losses(self.model, self.heads, self.words, pixels, labels, room)
+
+    def _pack(self, shard: Shard, rows: np.ndarray) -> Packed:
+        """Some of the questions about each of these images, chosen anew every time."""
+        if shard.index not in self._turns:
+            self._turns[shard.index] = [
+                to_turns(asked, self.tokenizer, KINDS) for asked in shard.questions
+            ]
+        turns, rng = self._turns[shard.index], np.random.default_rng([shard.index, *rows])
+        once = KINDS.index(ONCE)
+        return pack([choose_turns(turns[i], self.recipe.turns, once, rng) for i in rows])
 
     @torch.no_grad()
     def _encode(self, images: np.ndarray) -> Tensor:
+        """Visual tokens of a shard, float16, from pixels without accidents."""
         self.model.eval()
         with torch.autocast('cpu', torch.bfloat16):
             parts = [
-                self.model.encode(normalise(torch.from_numpy(images[i : i + 50]))).half()
-                for i in range(0, len(images), 50)
+                self.model.encode(normalise(torch.from_numpy(images[i : i + ENCODE_BATCH]))).half()
+                for i in range(0, len(images), ENCODE_BATCH)
             ]
         self.model.train()
         return torch.cat(parts)
-
-    def _joint(self, start: int) -> Iterator[Callable[[], Losses]]:
-        """Batches of the last stage: language and dense losses through everything."""
-        generator = torch.Generator().manual_seed(start)
-        for shard, rows in self.data.batches(self.recipe.batch, 13, start):
-            images, labels, room = to_tensors(shard, rows)
-            packed = pack(self._turns_of(shard, rows, np.random.default_rng([start, *rows[:2]])))
-
-            def compute() -> Losses:
-                pixels = augment(images, generator)
-                with torch.autocast('cpu', torch.bfloat16):
-                    losses, visual = vision_losses(
-                        self.model, self.heads, self.words, pixels, labels, room
-                    )
-                    dense = torch.stack(list(losses.values())).sum() * 0.3
-                    spoken = language_losses(self.model, self.head, visual, packed, KINDS)
-                return {'dense': dense, **spoken}
-
-            yield compute
 
 
 def _as_text(question: str) -> str:

@@ -1,4 +1,8 @@
-"""One stage of training: AdamW, cosine schedule, progress bar, checkpoints that resume."""
+"""One stage of training: Muon and AdamW, cosine schedule, progress bar, resumable checkpoints.
+
+Muon (https://kellerjordan.github.io/posts/muon) updates the matrices inside the transformers'
+blocks, AdamW all else: embeddings, read-outs, convolutions, norms.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +34,25 @@ class StageConfig:
     save_every_s: float = 120.0
 
 
+def create_optimisers(modules: nn.Module, config: StageConfig) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of blocks, with steps as large as AdamW's; AdamW for the rest."""
+    named = [(n, p) for n, p in modules.named_parameters() if p.requires_grad]
+    inner = {n for n, p in named if p.ndim == 2 and '.layers.' in n}
+    muon = torch.optim.Muon(
+        [p for n, p in named if n in inner],
+        lr=config.lr,
+        weight_decay=config.weight_decay,
+        adjust_lr_fn='match_rms_adamw',
+    )
+    adamw = torch.optim.AdamW(
+        [p for n, p in named if n not in inner],
+        lr=config.lr,
+        betas=(0.9, 0.98),
+        weight_decay=config.weight_decay,
+    )
+    return [muon, adamw]
+
+
 class Stage:
     """Runs the steps of a stage; all its files lie under `folder` with the stage's name."""
 
@@ -39,9 +62,7 @@ class Stage:
         self.file = folder / f'{config.name}.pt'
         self.log = folder / f'{config.name}.jsonl'
         self.parameters = [p for p in self.modules.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.AdamW(
-            self.parameters, lr=config.lr, betas=(0.9, 0.98), weight_decay=config.weight_decay
-        )
+        self.optimisers = create_optimisers(self.modules, config)
         self.step = 0
         folder.mkdir(parents=True, exist_ok=True)
         self._resume()
@@ -64,14 +85,16 @@ class Stage:
                 saved = time.monotonic()
         bar.close()
 
-    def _update(self, losses: Losses, bar: 'tqdm[None]') -> None:
-        for group in self.optimiser.param_groups:
-            group['lr'] = self._learning_rate()
+    def _update(self, losses: Losses, bar: tqdm) -> None:
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group['lr'] = self._learning_rate()
         total = torch.stack(list(losses.values())).sum()
         total.backward()
         nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        for optimiser in self.optimisers:
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
         self.step += 1
         bar.update()
         if self.step % 10 == 0:
@@ -91,7 +114,7 @@ class Stage:
         state = {
             'step': self.step,
             'modules': self.modules.state_dict(),
-            'optimiser': self.optimiser.state_dict(),
+            'optimisers': [optimiser.state_dict() for optimiser in self.optimisers],
         }
         partial = self.file.with_suffix('.partial')
         torch.save(state, partial)
@@ -101,5 +124,6 @@ class Stage:
         if self.file.exists():
             state = torch.load(self.file, weights_only=True)
             self.modules.load_state_dict(state['modules'])
-            self.optimiser.load_state_dict(state['optimiser'])
+            for optimiser, saved in zip(self.optimisers, state['optimisers'], strict=True):
+                optimiser.load_state_dict(saved)
             self.step = state['step']

@@ -7,17 +7,14 @@ the language stage starts from visual tokens that already lie among the words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mobilevlm_ros.model.mobilevlm import Geometry, MobileVlm
-from mobilevlm_ros.training.augment import augment
-from mobilevlm_ros.training.dataset import Dataset, Shard
-from mobilevlm_ros.training.labels import COLOUR_NAMES, COLUMNS, GRID, KIND_NAMES
+from mobilevlm_ros.training.dataset import Shard
+from mobilevlm_ros.training.labels import COLOUR_NAMES, GRID, KIND_NAMES
 from mobilevlm_ros.training.stage import Losses
 
 NAMES = (*KIND_NAMES[1:], *COLOUR_NAMES[1:])
@@ -37,9 +34,23 @@ class VisionHeads(nn.Module):
 
 
 def vision_losses(
-    model: MobileVlm, heads: VisionHeads, words: Tensor, pixels: Tensor, labels: Tensor, room: Tensor
+    model: MobileVlm,
+    heads: VisionHeads,
+    words: Tensor,
+    pixels: Tensor,
+    labels: Tensor,
+    room: Tensor,
 ) -> tuple[Losses, Tensor]:
-    """The losses of a batch and its visual tokens: labels int64 [b, 16, 16, 3], room float32 [b, 8], words int64 [15]."""
+    """The losses of a batch, and its visual tokens.
+
+    Args:
+        model: what is trained.
+        heads: its read-outs.
+        words: int64 [15], tokens of the words for NAMES.
+        pixels: normalised RGB [b, 3, S, S].
+        labels: int64 [b, 16, 16, 3], as `patch_labels` makes them.
+        room: float32 [b, 8], as `free_room` makes it.
+    """
     features = model.features(pixels)
     tokens = model.projector(features).float()
     losses = _patch_losses(heads.patch(features).float(), labels.flatten(1, 2))
@@ -61,7 +72,8 @@ def _patch_losses(logits: Tensor, labels: Tensor) -> Losses:
     weight = torch.where(seen > 0, 1.0, 0.25)
     kind = F.cross_entropy(kinds.transpose(1, 2), labels[..., 0], reduction='none')
     colour = F.cross_entropy(colours.transpose(1, 2), labels[..., 1], reduction='none')
-    far = F.binary_cross_entropy_with_logits(near[..., 0], labels[..., 2].float(), reduction='none')
+    is_near = labels[..., 2].float()
+    far = F.binary_cross_entropy_with_logits(near[..., 0], is_near, reduction='none')
     return {
         'kind': (kind * weight).sum() / weight.sum(),
         'colour': (colour * weight).sum() / weight.sum(),
@@ -84,19 +96,3 @@ def to_tensors(shard: Shard, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
     """Images uint8, labels int64 and free room of these rows."""
     images = torch.from_numpy(shard.images[rows])
     return images, torch.from_numpy(shard.labels[rows]).long(), torch.from_numpy(shard.room[rows])
-
-
-def vision_batches(
-    model: MobileVlm, heads: VisionHeads, words: Tensor, data: Dataset, batch: int, start: int
-) -> Iterator[Callable[[], Losses]]:
-    """The losses of batch after batch, computed when called."""
-    generator = torch.Generator().manual_seed(start)
-    for shard, rows in data.batches(batch, seed=11, start=start):
-        images, labels, room = to_tensors(shard, rows)
-
-        def compute() -> Losses:
-            pixels = augment(images, generator)
-            with torch.autocast('cpu', torch.bfloat16):
-                return vision_losses(model, heads, words, pixels, labels, room)[0]
-
-        yield compute
