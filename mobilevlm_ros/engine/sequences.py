@@ -56,8 +56,8 @@ class Sequences:
     def hold(self, frame: Frame, visual: Floats) -> HeldFrame:
         """Put a frame into the cache, in the place of its camera's last one.
 
-        The last one goes first, so that the new one gets the same cells: as long as cells lie in
-        the order of their positions, sums are rounded as in a fresh cache.
+        The last one goes first, so that the new one gets its cells: with one camera, sums are
+        then rounded exactly as in a fresh cache.
         """
         self._check_room(frame.camera)
         if last := self._frames.pop(frame.camera, None):
