@@ -93,7 +93,7 @@ def test_a_question_on_a_held_frame_decodes_its_own_tokens_only(
 def held_and_fresh_logits(
     engine: Engine, bundle: Path, make_frame: MakeFrame, cameras: list[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of one question: after other frames and questions, and in an engine that saw nothing else."""
+    """Of one question: after other frames and questions, and in an engine that saw no others."""
     for camera in cameras:
         engine.look(make_frame(1, camera=camera))
     for text in ('How many barrels are there?', 'Is the path clear?'):
