@@ -48,7 +48,7 @@ def sheets(split: str, seed: int, scenes: int) -> Iterator[Sheet]:
         view = scene.view()
         rng = np.random.default_rng([EXAM_STREAM + seed, index, 6])
         observation = scene.observe(view)
-        asked = (_ask(observation, kind, rng) for kind in QUESTION_KINDS)
+        asked = [_ask(observation, kind, rng) for kind in QUESTION_KINDS]
         image = perturb(view.image, rng) if split == 'perturbed' else view.image
         yield Sheet(index, image, tuple(qa for qa in asked if qa))
 

@@ -37,8 +37,8 @@ VOCABULARY = 'tokenizer.model'
 KINDS = list(QUESTION_KINDS)
 TEXT_SHARDS = 4  # whose questions the vocabulary is trained on
 ENCODE_BATCH = 50
-VISION = StageConfig('1-vision', 1200, 1.5e-3)
-LANGUAGE = StageConfig('2-language', 1200, 1.5e-3)
+VISION = StageConfig('1-vision', 1200, 1.5e-3, compiled=True)
+LANGUAGE = StageConfig('2-language', 1200, 2e-3)
 JOINT = StageConfig('3-joint', 600, 6e-4)
 
 Batches = Iterator[Callable[[], Losses]]
@@ -123,8 +123,9 @@ class Trainer:
 
     def _vision(self, start: int) -> Batches:
         """Batches of the first stage: dense losses alone."""
-        self.model.tower.compile()
-        self.model.projector.compile()
+        if self.recipe.vision.compiled:
+            self.model.tower.compile()
+            self.model.projector.compile()
         generator = torch.Generator().manual_seed(start)
         for shard, rows in self.data.batches(self.recipe.batch, 11, start):
             yield partial(self._dense_losses, shard, rows, generator)

@@ -32,6 +32,7 @@ class StageConfig:
     weight_decay: float = 0.05
     clip: float = 1.0
     save_every_s: float = 120.0
+    compiled: bool = False  # the tower and projector by torch.compile: pays off over many steps
 
 
 def create_optimisers(modules: nn.Module, config: StageConfig) -> list[torch.optim.Optimizer]:
@@ -98,7 +99,7 @@ class Stage:
         self.step += 1
         bar.update()
         if self.step % 10 == 0:
-            row = {'step': self.step, **{k: round(float(v), 4) for k, v in losses.items()}}
+            row = {'step': self.step, **{k: round(float(v.detach()), 4) for k, v in losses.items()}}
             bar.set_postfix({k: v for k, v in row.items() if k != 'step'})
             with self.log.open('a') as file:
                 file.write(json.dumps(row) + '\n')

@@ -1,0 +1,33 @@
+"""The whole recipe at toy size: from nothing to a bundle that the engine runs."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mobilevlm_ros.convert.bundle import write_bundle
+from mobilevlm_ros.engine import Frame, Question, open_engine
+from mobilevlm_ros.model.checkpoint import load_checkpoint
+from mobilevlm_ros.sim.scenes import sample_scene
+from mobilevlm_ros.training.curves import draw_curves
+from mobilevlm_ros.training.recipe import Recipe, Trainer
+
+TOY = Recipe(shards=2, per_shard=40, batch=4, turns=4)
+TOY = replace(
+    TOY,
+    vision=replace(TOY.vision, steps=3, compiled=False),
+    language=replace(TOY.language, steps=3),
+    joint=replace(TOY.joint, steps=2),
+)
+
+
+@pytest.mark.slow
+def test_a_toy_recipe_becomes_a_bundle_that_answers(tmp_path: Path) -> None:
+    checkpoint = Trainer(TOY, tmp_path, workers=1).run()
+    assert draw_curves(tmp_path).stat().st_size > 5000
+    write_bundle(load_checkpoint(checkpoint), 'toy', tmp_path / 'toy')
+    with open_engine(tmp_path / 'toy') as engine:
+        timing = engine.look(Frame(sample_scene(9, 0).view().image))
+        answer = engine.ask(Question('What is ahead?', max_tokens=5))
+    assert timing.visual_tokens == 64
+    assert answer.timing.generated_tokens <= 5 and answer.model == 'toy'
