@@ -99,10 +99,10 @@ class Stage:
         self.step += 1
         bar.update()
         if self.step % 10 == 0:
-            row = {'step': self.step, **{k: round(float(v.detach()), 4) for k, v in losses.items()}}
-            bar.set_postfix({k: v for k, v in row.items() if k != 'step'})
+            figures = {k: round(float(v.detach()), 4) for k, v in losses.items()}
+            bar.set_postfix(figures)
             with self.log.open('a') as file:
-                file.write(json.dumps(row) + '\n')
+                file.write(json.dumps({'step': self.step, **figures}) + '\n')
 
     def _learning_rate(self) -> float:
         config = self.config
