@@ -7,7 +7,7 @@ them raises QUESTIONS_VERSION, since figures of different versions cannot be com
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -20,21 +20,32 @@ SIDES = ('left', 'ahead', 'right')
 PLACES = {'left': 'on the left', 'ahead': 'ahead', 'right': 'on the right'}
 
 
+# The true answer to one question in any observation; None where that does not settle it.
+Judge = Callable[[Observation], str | None]
+
+
 @dataclass(frozen=True)
 class QA:
-    """A question of some kind and its true answer."""
+    """A question of some kind, its true answer, and what the truth would be elsewhere."""
 
     kind: str
     question: str
     answer: str
+    judge: Judge = field(compare=False, repr=False)
 
 
-Maker = Callable[[Observation, np.random.Generator], 'QA | None']
+Made = tuple[str, Judge] | None
+Maker = Callable[[Observation, np.random.Generator], Made]
 
 
 def ask(observation: Observation, kind: str, rng: np.random.Generator) -> QA | None:
     """A random question of this kind; None where the frame gives rise to none."""
-    return QUESTION_KINDS[kind](observation, rng)
+    made = QUESTION_KINDS[kind](observation, rng)
+    if made is None:
+        return None
+    question, judge = made
+    answer = judge(observation)
+    return QA(kind, question, answer, judge) if answer else None
 
 
 def ask_all(observation: Observation, rng: np.random.Generator, tries: int = 1) -> list[QA]:
@@ -48,14 +59,14 @@ def _pick(rng: np.random.Generator, options: tuple[str, ...]) -> str:
     return options[int(rng.integers(len(options)))]
 
 
-def _agreed(observation: Observation, answer: Callable[[Reading], str | None]) -> str | None:
-    """The answer that all readings of the scene give, if there is one."""
-    answers = {answer(reading) for reading in observation.readings}
-    return answers.pop() if len(answers) == 1 else None
+def _agreed(answer: Callable[[Reading], str | None]) -> Judge:
+    """The answer that all readings of a scene give, if there is one."""
 
+    def judge(observation: Observation) -> str | None:
+        answers = {answer(reading) for reading in observation.readings}
+        return answers.pop() if len(answers) == 1 else None
 
-def _qa(kind: str, question: str, answer: str | None) -> QA | None:
-    return QA(kind, question, answer) if answer else None
+    return judge
 
 
 def a(phrase: str) -> str:
@@ -73,7 +84,7 @@ def nearest(reading: Reading, side: str) -> str | None:
     return a(seen[0].thing.name)
 
 
-def _what_is(observation: Observation, rng: np.random.Generator) -> QA | None:
+def _what_is(observation: Observation, rng: np.random.Generator) -> Made:
     side = _pick(rng, SIDES)
     place = {
         'left': ('on the left', 'to your left', 'on your left'),
@@ -82,10 +93,10 @@ def _what_is(observation: Observation, rng: np.random.Generator) -> QA | None:
     }[side]
     wording = ('What is {}?', 'What do you see {}?', 'What is the nearest thing {}?')
     question = _pick(rng, wording).format(_pick(rng, place))
-    return _qa('what_is', question, _agreed(observation, lambda r: nearest(r, side)))
+    return question, _agreed(lambda reading: nearest(reading, side))
 
 
-def _colour_of(observation: Observation, rng: np.random.Generator) -> QA | None:
+def _colour_of(observation: Observation, rng: np.random.Generator) -> Made:
     kinds = sorted({s.thing.kind for s in observation.sightings})
     if not kinds:
         return None
@@ -101,7 +112,7 @@ def _colour_of(observation: Observation, rng: np.random.Generator) -> QA | None:
         'Which colour has the {}?',
         'Tell me the colour of the {}.',
     )
-    return _qa('colour_of', _pick(rng, wording).format(kind), _agreed(observation, answer))
+    return _pick(rng, wording).format(kind), _agreed(answer)
 
 
 def _matches(seen: Seen, colour: str, kind: str) -> bool:
@@ -123,7 +134,7 @@ def _description(observation: Observation, rng: np.random.Generator, hit: bool) 
     return ('', kind) if form < 0.35 else (colour, '') if form < 0.55 else (colour, kind)
 
 
-def _how_many(observation: Observation, rng: np.random.Generator) -> QA | None:
+def _how_many(observation: Observation, rng: np.random.Generator) -> Made:
     colour, kind = _description(observation, rng, rng.random() < 0.75)
     if rng.random() < 0.25:
         colour = kind = ''
@@ -135,25 +146,26 @@ def _how_many(observation: Observation, rng: np.random.Generator) -> QA | None:
     def answer(reading: Reading) -> str:
         return str(sum(_matches(s, colour, kind) for s in reading))
 
-    return _qa('how_many', _pick(rng, wording).format(plural), _agreed(observation, answer))
+    return _pick(rng, wording).format(plural), _agreed(answer)
 
 
 def _presence(colour: str, kind: str, reading: Reading) -> str:
     return 'yes' if any(_matches(s, colour, kind) for s in reading) else 'no'
 
 
-def _is_there(observation: Observation, rng: np.random.Generator) -> QA | None:
+def _is_there(observation: Observation, rng: np.random.Generator) -> Made:
     wanted = _pick(rng, ('yes', 'no'))
     for _ in range(4):
         colour, kind = _description(observation, rng, wanted == 'yes')
-        if _agreed(observation, partial(_presence, colour, kind)) == wanted:
+        judge = _agreed(partial(_presence, colour, kind))
+        if judge(observation) == wanted:
             phrase = a(f'{colour} {kind or "thing"}'.strip())
             wording = ('Is there {}?', 'Do you see {}?', 'Can you see {}?')
-            return QA('is_there', _pick(rng, wording).format(phrase), wanted)
+            return _pick(rng, wording).format(phrase), judge
     return None
 
 
-def _nearer(observation: Observation, rng: np.random.Generator) -> QA | None:
+def _nearer(observation: Observation, rng: np.random.Generator) -> Made:
     sightings = observation.sightings
     if len(sightings) < 2:
         return None
@@ -173,24 +185,23 @@ def _nearer(observation: Observation, rng: np.random.Generator) -> QA | None:
         'Which is closer, the {} or the {}?',
         'Is the {} or the {} nearer?',
     )
-    return _qa('nearer', _pick(rng, wording).format(*names), _agreed(observation, answer))
+    return _pick(rng, wording).format(*names), _agreed(answer)
 
 
-def _path_clear(observation: Observation, rng: np.random.Generator) -> QA | None:
+def _path_clear(observation: Observation, rng: np.random.Generator) -> Made:
     wording = ('Is the path ahead clear?', 'Is the way ahead clear?', 'Can you drive straight on?')
-    truth = observation.path_clear
-    answer = None if truth is None else 'yes' if truth else 'no'
-    return _qa('path_clear', _pick(rng, wording), answer)
+    answers = {True: 'yes', False: 'no', None: None}
+    return _pick(rng, wording), lambda seen: answers[seen.path_clear]
 
 
-def _free_way(observation: Observation, rng: np.random.Generator) -> QA | None:
+def _free_way(observation: Observation, rng: np.random.Generator) -> Made:
     wording = ('Which way is free?', 'Which way can you go?', 'Where can you drive?')
-    return _qa('free_way', _pick(rng, wording), observation.free_way)
+    return _pick(rng, wording), lambda seen: seen.free_way
 
 
-def _describe(observation: Observation, rng: np.random.Generator) -> QA | None:
+def _describe(observation: Observation, rng: np.random.Generator) -> Made:
     wording = ('Describe the scene.', 'What do you see?', 'Describe what you see.')
-    return _qa('describe', _pick(rng, wording), _agreed(observation, describe))
+    return _pick(rng, wording), _agreed(describe)
 
 
 def describe(reading: Reading) -> str:

@@ -86,3 +86,10 @@ def test_every_kind_is_asked_in_varied_wording() -> None:
         asked += ask_all(sample_scene(6, i).observe(), np.random.default_rng(i))
     for kind in QUESTION_KINDS:
         assert len({qa.question for qa in asked if qa.kind == kind}) >= 3, kind
+
+
+def test_a_question_knows_its_truth_in_another_frame() -> None:
+    asked = ask(seen(*THINGS), 'path_clear', np.random.default_rng(0))
+    assert asked and asked.answer == 'yes'
+    assert asked.judge(seen(Thing('box', 'red', 2.3, 5.0))) == 'no'
+    assert asked.judge(seen(Thing('box', 'red', 3.4, 5.0))) is None
