@@ -89,7 +89,7 @@ def test_every_kind_is_asked_in_varied_wording() -> None:
 
 
 def test_a_question_knows_its_truth_in_another_frame() -> None:
-    asked = ask(seen(*THINGS), 'path_clear', np.random.default_rng(0))
+    asked = ask(seen(), 'path_clear', np.random.default_rng(0))
     assert asked and asked.answer == 'yes'
     assert asked.judge(seen(Thing('box', 'red', 2.3, 5.0))) == 'no'
     assert asked.judge(seen(Thing('box', 'red', 3.4, 5.0))) is None
