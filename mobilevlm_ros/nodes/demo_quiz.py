@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import cycle
 
 import numpy as np
 
 from mobilevlm_ros.sim.questions import QA, QUESTION_KINDS, ask
+from mobilevlm_ros.sim.scoring import is_right
 from mobilevlm_ros.sim.truth import observe
 from mobilevlm_ros.sim.world import Pose, World
 
-TRIES = 4000  # at finding a question's wording again
+KIND_TRIES = 4  # at a question of one kind
+WORDING_TRIES = 4000  # at finding a question again
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Result:
     @property
     def right(self) -> bool:
         """Whether the answer is the true one."""
-        return self.counted and _plain(self.answer) == _plain(self.truth)
+        return self.counted and is_right(self.kind, self.answer, self.truth)
 
     @property
     def verdict(self) -> str:
@@ -41,20 +42,21 @@ class Result:
 
 
 class Quiz:
-    """Asks all kinds in turn."""
+    """Asks whatever kind it has asked least of those that the view allows."""
 
     def __init__(self, world: World, seed: int) -> None:
         self._world = world
         self._rng = np.random.default_rng([seed, 5])
-        self._kinds = cycle(QUESTION_KINDS)
+        self._asked = dict.fromkeys(QUESTION_KINDS, 0)
 
     def next_question(self, pose: Pose) -> QA | None:
-        """A question of the next kind that the view from here gives rise to."""
+        """A question that the view from here settles, if it settles any."""
         observation = observe(self._world, pose)
-        for _ in QUESTION_KINDS:
-            qa = ask(observation, next(self._kinds), self._rng)
-            if qa:
-                return qa
+        for kind in sorted(self._asked, key=lambda kind: self._asked[kind]):
+            for _ in range(KIND_TRIES):
+                if qa := ask(observation, kind, self._rng):
+                    self._asked[kind] += 1
+                    return qa
         return None
 
     def truth(self, kind: str, question: str, pose: Pose) -> str:
@@ -64,12 +66,8 @@ class Quiz:
         """
         observation = observe(self._world, pose)
         rng = np.random.default_rng(7)
-        for _ in range(TRIES):
+        for _ in range(WORDING_TRIES):
             qa = ask(observation, kind, rng)
             if qa and qa.question == question:
                 return qa.answer
         return ''
-
-
-def _plain(text: str) -> str:
-    return text.strip().rstrip('.').lower()

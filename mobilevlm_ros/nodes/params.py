@@ -14,48 +14,32 @@ from mobilevlm_ros.engine import ConfigError
 Config = TypeVar('Config')
 
 
-def declare(node: Node, config: type[Config], prefix: str = '') -> Config:
+def declare(node: Node, config: type[Config]) -> Config:
     """Declare one read-only parameter for each field of a dataclass and read their values.
 
-    A field's metadata may give `description`, `low` and `high`, and `choices`.
+    A field's metadata gives its description, bounds and choices, as EngineConfig's do.
 
     Raises:
         ConfigError: if a value given from outside has the wrong type or lies out of range.
     """
     values = {}
     for field in dataclasses.fields(config):  # type: ignore[arg-type]
-        name = prefix + field.name
-        default = _as_parameter(_default(field))
+        default = list(field.default) if isinstance(field.default, tuple) else field.default
         try:
-            value = node.declare_parameter(name, default, _describe(field, default)).value
+            value = node.declare_parameter(field.name, default, _describe(field)).value
         except ParameterException as error:
-            raise ConfigError(f'parameter {name}: {error}') from error
+            raise ConfigError(f'parameter {field.name}: {error}') from error
         values[field.name] = tuple(value) if isinstance(value, list) else value
     return config(**values)
 
 
-def _default(field: dataclasses.Field[Any]) -> Any:
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    return field.default
-
-
-def _as_parameter(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _describe(field: dataclasses.Field[Any], default: Any) -> ParameterDescriptor:
+def _describe(field: dataclasses.Field[Any]) -> ParameterDescriptor:
     metadata = field.metadata
-    descriptor = ParameterDescriptor(
-        name=field.name,
-        description=metadata.get('description', ''),
-        additional_constraints=' '.join(('one of:', *choices))
-        if (choices := metadata.get('choices'))
-        else '',
-        read_only=True,
-    )
-    if metadata.get('low') is not None:
-        _bound(descriptor, metadata['low'], metadata['high'], isinstance(default, int))
+    descriptor = ParameterDescriptor(description=metadata['description'], read_only=True)
+    if metadata.get('choices'):
+        descriptor.additional_constraints = f'one of: {", ".join(metadata["choices"])}'
+    if metadata['low'] is not None:
+        _bound(descriptor, metadata['low'], metadata['high'], isinstance(field.default, int))
     return descriptor
 
 

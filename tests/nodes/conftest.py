@@ -1,0 +1,154 @@
+"""What the tests of nodes share: node processes, and a client that talks to them over DDS."""
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import rclpy
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image
+
+from mobilevlm_ros.nodes.conversions import ns_to_stamp, rgb_to_image
+from mobilevlm_ros.nodes.qos import FRAMES_OUT
+from mobilevlm_ros.srv import Ask
+
+
+class Processes:
+    """Starts nodes as the console would, and ends them after the test."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        self._running = []
+
+    def start(self, *command, **parameters):
+        """`start('vlm_node', encoder='fake')`; a path starts that file instead."""
+        program = command[0] if command[0].endswith('.py') else '-m'
+        module = [] if program != '-m' else [f'mobilevlm_ros.nodes.{command[0]}']
+        arguments = [*module, *command[1:]]
+        if parameters:
+            arguments.append('--ros-args')
+        for name, value in parameters.items():
+            arguments += ['-p', f'{name}:={value}']
+        self.log = self._folder / f'{len(self._running)}.log'
+        with self.log.open('wb') as log:
+            process = subprocess.Popen(
+                [sys.executable, program, *arguments], stdout=log, stderr=log, cwd=self._folder
+            )
+        self._running.append(process)
+        return process
+
+    def stop(self):
+        for process in self._running:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def processes(ros_domain, tmp_path):
+    result = Processes(tmp_path)
+    yield result
+    result.stop()
+    for log in sorted(tmp_path.glob('*.log')):
+        print(f'--- {log.name}\n{log.read_text()}')
+
+
+@pytest.fixture
+def start(processes):
+    return processes.start
+
+
+@pytest.fixture
+def start_fake(start):
+    """Start a vlm_node without a model."""
+    return lambda **parameters: start('vlm_node', encoder='fake', llm='fake', **parameters)
+
+
+class Client:
+    """A node of the test's own, spun only while something is waited for."""
+
+    def __init__(self):
+        self.node = rclpy.create_node('tester')
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.node)
+        self._ask = self.node.create_client(Ask, 'vlm_node/ask', qos_profile=QoSProfile(depth=200))
+        self._images = {}
+
+    def wait(self, condition, seconds=40.0):
+        """Spin until the condition holds, and return its value."""
+        end = time.monotonic() + seconds
+        while not (value := condition()):
+            assert time.monotonic() < end, f'waited {seconds} s in vain'
+            self._executor.spin_once(timeout_sec=0.05)
+        return value
+
+    def spin(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._executor.spin_once(timeout_sec=0.02)
+
+    def listen(self, kind, topic, qos=10):
+        """A list that grows as messages arrive."""
+        heard = []
+        self.node.create_subscription(kind, topic, heard.append, qos)
+        return heard
+
+    def send(self, question='Well?', **fields):
+        """Ask, and return the future."""
+        self.wait(self._ask.service_is_ready)
+        request = Ask.Request()
+        request.query.question = question
+        for name, value in fields.items():
+            setattr(request.query, name, value)
+        return self._ask.call_async(request)
+
+    def ask(self, question='Well?', **fields):
+        """Ask, and wait for the response."""
+        future = self.send(question, **fields)
+        self.wait(future.done)
+        return future.result()
+
+    def show(self, grey, stamp_ns=None, frame_id='lens', topic='image', matched=True):
+        """Publish a plain image; returns its stamp in nanoseconds."""
+        if stamp_ns is None:
+            stamp_ns = self.node.get_clock().now().nanoseconds
+        message = rgb_to_image(
+            np.full((16, 16, 3), grey, np.uint8), ns_to_stamp(stamp_ns), frame_id
+        )
+        self.publish(message, topic)
+        return stamp_ns
+
+    def publish(self, message, topic='image'):
+        if topic not in self._images:
+            self._images[topic] = self.node.create_publisher(Image, topic, FRAMES_OUT)
+        publisher = self._images[topic]
+        self.wait(publisher.get_subscription_count)
+        publisher.publish(message)
+
+    def answer(self, **fields):
+        """Ask until the node has got its first frame."""
+        def response():
+            found = self.ask(**fields)
+            return found if found.status.code != found.status.NO_IMAGE else None
+
+        return self.wait(response)
+
+    def transition(self, label):
+        """Ask vlm_node for a lifecycle transition; whether it succeeded."""
+        client = self.node.create_client(ChangeState, 'vlm_node/change_state')
+        self.wait(client.service_is_ready)
+        number = getattr(Transition, f'TRANSITION_{label.upper()}')
+        future = client.call_async(ChangeState.Request(transition=Transition(id=number)))
+        self.wait(future.done)
+        return future.result().success
+
+
+@pytest.fixture
+def client(ros_domain):
+    rclpy.init()
+    yield Client()
+    rclpy.try_shutdown()

@@ -1,0 +1,165 @@
+"""Messages to values and back."""
+
+import dataclasses
+import io
+import math
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Duration, Time
+from PIL import Image as Picture
+from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
+
+import mobilevlm_ros.engine as engine
+from mobilevlm_ros.engine import (
+    Answer,
+    ImageError,
+    MobileVlmError,
+    Question,
+    QuestionError,
+    Timing,
+)
+from mobilevlm_ros.msg import Caption, Query, Status
+from mobilevlm_ros.nodes import conversions, errors
+from mobilevlm_ros.nodes.conversions import (
+    answer_to_caption,
+    answer_to_message,
+    answer_to_status,
+    compressed_to_frame,
+    error_to_status,
+    image_to_frame,
+    query_to_question,
+    rgb_to_image,
+)
+
+STAMP = Time(sec=1_700_000_000, nanosec=123_456_789)
+STAMP_NS = 1_700_000_000_123_456_789
+
+
+def pixels():
+    return np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+
+
+def test_an_image_survives_the_way_there_and_back():
+    frame = image_to_frame(rgb_to_image(pixels(), STAMP, 'lens'), 'front')
+    assert np.array_equal(frame.pixels, pixels())
+    assert (frame.stamp_ns, frame.frame_id, frame.camera) == (STAMP_NS, 'lens', 'front')
+
+
+def test_an_rgb8_image_is_not_copied():
+    message = rgb_to_image(pixels(), STAMP, '')
+    assert np.shares_memory(image_to_frame(message).pixels, np.frombuffer(message.data, np.uint8))
+
+
+def test_a_broken_image_is_an_image_error():
+    with pytest.raises(ImageError, match='truncated'):
+        image_to_frame(Image(encoding='bgr8', height=4, width=4, step=12, data=bytes(47)))
+
+
+def compressed(kind):
+    stream = io.BytesIO()
+    Picture.fromarray(pixels()).save(stream, kind)
+    message = CompressedImage(format=kind.lower(), data=stream.getvalue())
+    message.header.stamp, message.header.frame_id = STAMP, 'lens'
+    return message
+
+
+def test_compressed_images_are_decoded():
+    frame = compressed_to_frame(compressed('PNG'), 'front')
+    assert np.array_equal(frame.pixels, pixels())
+    assert (frame.stamp_ns, frame.frame_id, frame.camera) == (STAMP_NS, 'lens', 'front')
+    assert compressed_to_frame(compressed('JPEG')).pixels.shape == (20, 30, 3)
+
+
+def test_broken_compressed_images_are_image_errors():
+    message = compressed('JPEG')
+    message.data = bytes(message.data[: len(message.data) // 2])
+    with pytest.raises(ImageError):
+        compressed_to_frame(message)
+    with pytest.raises(ImageError, match='depth'):
+        compressed_to_frame(CompressedImage(format='16UC1; compressedDepth png', data=b'1'))
+
+
+def test_a_query_becomes_a_question():
+    query = Query(
+        question='Who is there?', max_tokens=7, temperature=0.5, top_p=0.25, seed=3,
+        stop=['.', '!'], max_age=Duration(sec=1, nanosec=500_000_000), deadline=Duration(sec=2),
+    )  # fmt: skip
+    assert query_to_question(query) == Question(
+        'Who is there?', 7, 0.5, 0.25, 3, ('.', '!'), max_age_s=1.5, deadline_s=2.0
+    )
+
+
+UNSERVED = {
+    'session': 's',
+    'stamp': STAMP,
+    'roi': RegionOfInterest(width=5),
+    'image': CompressedImage(data=b'x'),
+    'choices': ['yes'],
+    'json_schema': '{}',
+    'min_probability': 0.5,
+    'repeat_penalty': 1.1,
+    'priority': 1,
+    'frame': Query.NEXT,
+}
+
+
+@pytest.mark.parametrize('name', UNSERVED)
+def test_a_field_that_is_not_served_is_refused_by_its_name(name):
+    with pytest.raises(QuestionError, match=name) as caught:
+        query_to_question(Query(question='Well?', **{name: UNSERVED[name]}))
+    assert error_to_status(caught.value).code == Status.INVALID
+
+
+def test_no_field_of_a_query_is_ignored():
+    served = {'question', 'camera', 'frame', 'max_age', 'max_tokens', 'temperature', 'top_p',
+              'seed', 'stop', 'deadline'}  # fmt: skip
+    assert served | set(conversions.UNSERVED) == set(Query.get_fields_and_field_types())
+
+
+@pytest.mark.parametrize('fields', [
+    {'question': ''}, {'question': ' \n'}, {'frame': Query.STAMP}, {'frame': 9},
+    {'max_age': Duration(sec=-1)}, {'deadline': Duration(sec=-1)},
+    {'temperature': -0.1}, {'temperature': 2.5}, {'temperature': math.nan},
+    {'top_p': 1.5}, {'top_p': -1.0},
+])  # fmt: skip
+def test_values_out_of_range_are_refused(fields):
+    with pytest.raises(QuestionError):
+        query_to_question(Query(**{'question': 'Well?', **fields}))
+
+
+def an_answer():
+    timing = Timing(1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 64, 20, 80, 3)
+    return Answer('a box', 'What?', 'stop', timing, STAMP_NS, 'front', 'lens', 'nano', 'b')
+
+
+def test_an_answer_becomes_a_message_with_every_timing():
+    message = answer_to_message(an_answer())
+    assert (message.header.stamp, message.header.frame_id) == (STAMP, 'lens')
+    assert (message.text, message.question, message.camera) == ('a box', 'What?', 'front')
+    assert (message.finish_reason, message.model, message.backend) == ('stop', 'nano', 'b')
+    assert (message.choice, list(message.choices), message.abstained) == (-1, [], False)
+    for name, value in dataclasses.asdict(an_answer().timing).items():
+        assert getattr(message.timing, name) == value
+
+
+def test_an_answer_becomes_a_caption():
+    message = answer_to_caption(an_answer())
+    assert (message.header.stamp, message.header.frame_id) == (STAMP, 'lens')
+    assert (message.text, message.camera, message.reason) == ('a box', 'front', Caption.RATE)
+
+
+def test_an_answer_that_the_deadline_cut_short_says_so():
+    assert answer_to_status(an_answer()) == Status(code=Status.OK)
+    cut = dataclasses.replace(an_answer(), finish_reason='deadline')
+    assert answer_to_status(cut).code == Status.DEADLINE and answer_to_status(cut).message
+
+
+def test_every_error_has_a_status():
+    kinds = [value for module in (engine, errors) for value in vars(module).values()
+             if isinstance(value, type) and issubclass(value, MobileVlmError)]  # fmt: skip
+    assert len(kinds) > 10
+    for kind in kinds:
+        status = error_to_status(kind('why'))
+        assert status.code == getattr(Status, kind.code) != Status.OK
+        assert status.message == 'why'

@@ -1,0 +1,131 @@
+"""The demo's parts, and the demo itself on a fake model."""
+
+import itertools
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mobilevlm_ros.nodes.demo_driver import Driver
+from mobilevlm_ros.nodes.demo_processes import isolate
+from mobilevlm_ros.nodes.demo_quiz import Quiz, Result
+from mobilevlm_ros.nodes.demo_report import Report
+from mobilevlm_ros.sim.questions import QUESTION_KINDS
+from mobilevlm_ros.sim.robot import drive
+from mobilevlm_ros.sim.world import random_pose, random_world
+
+DEMO = [sys.executable, '-m', 'mobilevlm_ros.nodes.demo']
+
+
+def poses(seed, steps):
+    """Where the driver takes the robot, ten times a second; fails at a collision."""
+    world = random_world(seed)
+    pose, driver = random_pose(world, np.random.default_rng(seed)), Driver(world)
+    for _ in range(steps):
+        pose, hit = drive(world, pose, *driver.steer(pose), 0.1)
+        assert not hit
+        yield pose
+
+
+@pytest.mark.parametrize('seed', range(20))
+def test_the_driver_gets_about_and_touches_nothing(seed):
+    way = list(poses(seed, 300))
+    pairs = itertools.pairwise(way)
+    assert sum(np.hypot(b.x - a.x, b.y - a.y) for a, b in pairs) > 4  # metres
+
+
+def test_the_truth_of_a_question_is_found_again_from_pose_and_wording():
+    quiz = Quiz(random_world(3), 3)
+    asked = set()
+    for pose in list(poses(3, 300))[::10]:
+        qa = quiz.next_question(pose)
+        if qa:
+            assert quiz.truth(qa.kind, qa.question, pose) == qa.answer
+            asked.add(qa.kind)
+    assert asked == set(QUESTION_KINDS)
+
+
+def test_a_question_that_the_view_does_not_settle_has_no_truth():
+    quiz = Quiz(random_world(3), 3)
+    pose = next(poses(3, 1))
+    assert quiz.truth('colour_of', 'What colour is the elephant?', pose) == ''
+
+
+def result(answer='a red box', truth='a red box'):
+    return Result('what_is', 'What is ahead?', answer, truth, 12.0)
+
+
+def test_the_report_counts_what_has_a_truth(tmp_path, capsys):
+    report = Report(tmp_path)
+    report.begin()
+    for row in (result(), result('A red box.'), result('a cone'), result(truth='')):
+        report.add(row, np.zeros((320, 320, 3), np.uint8))
+    assert not report.finish(questions=3, share=0.8)
+    output = capsys.readouterr().out
+    assert output.splitlines()[-1] == 'demo: 2/3 answers match the simulator'
+    assert 'fewer than 80%' in output
+    sheet = cv2.imread(str(tmp_path / 'demo.png'))
+    assert sheet.shape[1] > 5 * 320
+    assert report.finish(questions=3, share=0.6)
+    assert not report.finish(questions=4, share=0.6)
+
+
+def test_a_report_without_a_question_is_a_failure(tmp_path):
+    assert not Report(tmp_path).finish(questions=1, share=0.0)
+
+
+def test_isolation_keeps_what_is_set():
+    environ = {'ROS_DOMAIN_ID': '7'}
+    isolate(environ)
+    assert environ['ROS_DOMAIN_ID'] == '7'
+    assert environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'
+    assert Path(environ['FASTDDS_DEFAULT_PROFILES_FILE']).is_file()
+
+
+def children_of(folder):
+    listed = subprocess.run(['ps', '-eo', 'pid,args'], capture_output=True, text=True, check=True)
+    return [line for line in listed.stdout.splitlines() if str(folder) in line]
+
+
+@pytest.mark.ros
+def test_the_whole_demo_runs_on_a_fake_model(ros_domain, tmp_path):
+    command = [*DEMO, '--fake', '--seconds', '5', '--questions', '4', '--out', str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1, done.stderr  # the fake knows nothing
+    assert lines[-1].startswith('demo: 0/') and lines[-1].endswith('answers match the simulator')
+    assert any(line.startswith('caption ') for line in lines)
+    assert (tmp_path / 'demo.png').stat().st_size > 10_000
+    passed = subprocess.run(
+        [*command, '--pass-share', '0'], capture_output=True, text=True, timeout=110, check=False
+    )
+    assert passed.returncode == 0
+
+
+@pytest.mark.ros
+def test_a_node_that_dies_ends_the_demo_with_its_reason(ros_domain, tmp_path):
+    command = [*DEMO, '--bundle', '/nowhere', '--out', str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 2
+    assert 'vlm_node ended with exit code 2' in done.stderr and '/nowhere' in done.stderr
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_leaves_no_process(ros_domain, tmp_path, number):
+    demo = subprocess.Popen(
+        [*DEMO, '--fake', '--bundle', str(tmp_path), '--out', str(tmp_path)],
+        stdout=subprocess.DEVNULL,
+    )
+    end = time.monotonic() + 60
+    while not (tmp_path / 'vlm_node.log').exists() and time.monotonic() < end:
+        time.sleep(0.1)
+    assert len(children_of(tmp_path)) >= 2
+    demo.send_signal(number)
+    assert demo.wait(20) == 128 + number
+    assert children_of(tmp_path) == []
