@@ -12,7 +12,6 @@ from mobilevlm_ros.sim.truth import observe
 from mobilevlm_ros.sim.world import Pose, World
 
 KIND_TRIES = 4  # at a question of one kind
-WORDING_TRIES = 4000  # at finding a question again
 
 
 @dataclass(frozen=True)
@@ -59,15 +58,9 @@ class Quiz:
                     return qa
         return None
 
-    def truth(self, kind: str, question: str, pose: Pose) -> str:
+    def truth(self, qa: QA, pose: Pose) -> str:
         """The true answer at a pose; empty if that view does not settle the question.
 
         The robot moves on between question and frame, so the truth may not be what it was.
         """
-        observation = observe(self._world, pose)
-        rng = np.random.default_rng(7)
-        for _ in range(WORDING_TRIES):
-            qa = ask(observation, kind, rng)
-            if qa and qa.question == question:
-                return qa.answer
-        return ''
+        return qa.judge(observe(self._world, pose)) or ''

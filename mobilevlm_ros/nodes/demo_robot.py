@@ -39,6 +39,7 @@ class DemoRobot(Node):
     def __init__(self, world: World, on_caption: Callable[[Caption], None]) -> None:
         super().__init__('demo')
         self.reply: Reply | None = None  # to the last question
+        self._pending: Any = None  # rclpy Future of the last question
         self._driver = Driver(world)
         self._images: dict[int, Image] = {}
         self._poses: dict[int, Pose] = {}
@@ -68,13 +69,15 @@ class DemoRobot(Node):
         """Send a question; `reply` gets what comes back."""
         request = Ask.Request()
         request.query.question = question
-        self.reply = None
         began = time.perf_counter()
 
         def receive(future: Any) -> None:
-            self.reply = Reply(future.result(), (time.perf_counter() - began) * 1e3)
+            if future is self._pending:  # no other question was sent since
+                self.reply = Reply(future.result(), (time.perf_counter() - began) * 1e3)
 
-        self._client.call_async(request).add_done_callback(receive)
+        self.reply = None
+        self._pending = self._client.call_async(request)
+        self._pending.add_done_callback(receive)
 
     def _keep_image(self, message: Image) -> None:
         self._images[stamp_to_ns(message.header.stamp)] = message

@@ -20,6 +20,7 @@ from mobilevlm_ros.sim.world import Pose, World
 START_WITHIN_S = 60.0  # for both nodes, the loading of the model included
 ANSWER_WITHIN_S = 20.0
 OVERTIME_S = 30.0  # to drive on if too few questions were settled by the frames
+RETRY_S = 1.0  # from one attempt at the first answer to the next
 PAUSE_S = 0.7  # from an answer to the next question, so that the view changes
 
 T = TypeVar('T')
@@ -44,6 +45,7 @@ class DemoRun:
         """
         self._wait(self._robot.service_is_ready, START_WITHIN_S, 'vlm_node offers no service')
         self._wait(self._robot.pose, START_WITHIN_S, 'no frame came from sim_node')
+        self._connect()
         self._report.begin()
         end = time.monotonic() + seconds
         while time.monotonic() < end or (
@@ -57,28 +59,38 @@ class DemoRun:
         if qa is not None:
             self._judge(qa, self._ask(qa.question))
 
-    def _ask(self, question: str) -> Reply:
-        """Ask until vlm_node has seen its first frame."""
+    def _connect(self) -> None:
+        """Ask until there is a first answer.
+
+        That vlm_node was found does not mean that its responses find the way back yet, nor that
+        it has seen a frame.
+        """
         end = time.monotonic() + START_WITHIN_S
-        while True:
-            self._robot.ask(question)
-            failure = f'vlm_node did not answer {question!r} within {ANSWER_WITHIN_S:g} s'
-            reply = self._wait(lambda: self._robot.reply, ANSWER_WITHIN_S, failure)
-            status = reply.response.status
-            if status.code == Status.OK:
-                return reply
-            if status.code != Status.NO_IMAGE or time.monotonic() > end:
-                raise DemoError(f'vlm_node refused {question!r}: {status.message}')
-            self._spin(0.1)
+        failure = 'it does not respond'
+        while failure:
+            if time.monotonic() > end:
+                raise DemoError(f'no answer from vlm_node: {failure}')
+            self._robot.ask('What do you see?')
+            self._spin(RETRY_S)
+            if self._robot.reply:
+                failure = self._robot.reply.response.status.message
+
+    def _ask(self, question: str) -> Reply:
+        self._robot.ask(question)
+        failure = f'vlm_node did not answer {question!r}'
+        reply = self._wait(lambda: self._robot.reply, ANSWER_WITHIN_S, failure)
+        status = reply.response.status
+        if status.code != Status.OK:
+            raise DemoError(f'vlm_node refused {question!r}: {status.message}')
+        return reply
 
     def _judge(self, qa: QA, reply: Reply) -> None:
         answer = reply.response.answer
-        stamp_ns = stamp_to_ns(answer.header.stamp)
-        seen = self._robot.seen_at(stamp_ns)
-        if seen is None:
-            raise DemoError(f'the answer to {qa.question!r} is about a frame that nobody sent')
+        seen = self._robot.seen_at(stamp_to_ns(answer.header.stamp))
+        if seen is None:  # a frame that vlm_node received and this node missed
+            return
         pixels, pose = seen
-        truth = self._quiz.truth(qa.kind, qa.question, pose)
+        truth = self._quiz.truth(qa, pose)
         result = Result(qa.kind, qa.question, answer.text, truth, reply.latency_ms)
         self._report.add(result, pixels)
 

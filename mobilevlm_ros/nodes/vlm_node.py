@@ -22,6 +22,7 @@ from mobilevlm_ros.engine import (
     EngineWorker,
     ImageError,
     MobileVlmError,
+    NoImageError,
     create_fake_engine,
     open_engine,
 )
@@ -62,7 +63,8 @@ class VlmNode(LifecycleNode):
         self._subscriptions_of_cameras: list[Subscription] = []
         self._active = False
         self._asking = 0  # requests without a response yet
-        self._answered: set[str] = set()  # cameras, since the last activation
+        # Cameras that sent a frame since the last activation: whether one was answered about.
+        self._cameras: dict[str, bool] = {}
         self._captions = self.create_lifecycle_publisher(Caption, '~/caption', 10)
         depth = self._engine_config.queue_size + UNTAKEN_REQUESTS
         self.create_service(
@@ -109,7 +111,7 @@ class VlmNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Listen to the cameras and answer."""
-        self._answered.clear()
+        self._cameras = {}
         self._subscriptions_of_cameras = [
             self.create_subscription(
                 Image, self._config.image_topic(camera), partial(self._keep, camera), FRAMES_IN
@@ -151,10 +153,12 @@ class VlmNode(LifecycleNode):
             worker.close()
 
     def _keep(self, camera: str, message: Image) -> None:
-        if self._worker is None:
+        worker = self._worker
+        if worker is None:
             return
         try:
-            self._worker.show(image_to_frame(message, camera))
+            worker.show(image_to_frame(message, camera))
+            self._cameras.setdefault(camera, False)
         except ImageError as error:
             self.get_logger().error(
                 f'an image of {camera} cannot be used: {error}', throttle_duration_sec=5.0
@@ -182,15 +186,18 @@ class VlmNode(LifecycleNode):
 
     async def _answer(self, query: Query) -> Answer:
         question = query_to_question(query)
-        camera = self._camera(query.camera)
-        if self._worker is None or not self._active:
+        camera, worker = self._camera(query.camera), self._worker
+        if worker is None or not self._active:
             raise NotActiveError('vlm_node is not active; configure and activate it, then ask')
-        # What is held may be from before the node was deactivated.
-        newest = query.frame == Query.NEWEST or camera not in self._answered
-        job = self._worker.submit(question, camera, newest)
+        cameras = self._cameras
+        if camera not in cameras:
+            raise NoImageError(f'no image from {camera} yet; check that it is publishing')
+        # Until the first answer, what is held may be from before a deactivation.
+        newest = query.frame == Query.NEWEST or not cameras[camera]
+        job = worker.submit(question, camera, newest)
         await self._finished(job)
         answer = job.result()
-        self._answered.add(camera)
+        cameras[camera] = True
         return answer
 
     def _camera(self, name: str) -> str:

@@ -7,9 +7,14 @@ from mobilevlm_ros.nodes.runner import run
 from mobilevlm_ros.nodes.vlm_node import VlmNode
 
 
+def ponder(question, visual):
+    print('pondering', flush=True)
+    time.sleep(60)
+
+
 class SlowNode(VlmNode):
     def _open_engine(self):
-        return create_fake_engine(self._engine_config, reply=lambda *_: time.sleep(60))
+        return create_fake_engine(self._engine_config, reply=ponder)
 
 
 def create():

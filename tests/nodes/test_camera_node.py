@@ -47,11 +47,11 @@ def test_without_a_loop_the_node_ends_after_the_last_frame(start, client, folder
 
 def test_a_folder_of_broken_images_ends_the_node(start, tmp_path, processes):
     (tmp_path / 'a.png').write_bytes(b'broken')
-    assert start('camera_node', path=tmp_path, rate=50.0).wait(30) == 0
+    assert start('camera_node', path=tmp_path, rate=50.0).wait(60) == 0
     assert 'no frame of' in processes.log.read_text()
 
 
 def test_a_missing_path_is_said_in_one_line(start, processes):
-    assert start('camera_node', path='/nowhere').wait(30) == 2
+    assert start('camera_node', path='/nowhere').wait(60) == 2
     lines = processes.log.read_text().splitlines()
     assert len(lines) == 1 and '/nowhere' in lines[0]

@@ -15,7 +15,7 @@ from mobilevlm_ros.nodes.demo_driver import Driver
 from mobilevlm_ros.nodes.demo_processes import isolate
 from mobilevlm_ros.nodes.demo_quiz import Quiz, Result
 from mobilevlm_ros.nodes.demo_report import Report
-from mobilevlm_ros.sim.questions import QUESTION_KINDS
+from mobilevlm_ros.sim.questions import QA, QUESTION_KINDS
 from mobilevlm_ros.sim.robot import drive
 from mobilevlm_ros.sim.world import random_pose, random_world
 
@@ -39,21 +39,20 @@ def test_the_driver_gets_about_and_touches_nothing(seed):
     assert sum(np.hypot(b.x - a.x, b.y - a.y) for a, b in pairs) > 4  # metres
 
 
-def test_the_truth_of_a_question_is_found_again_from_pose_and_wording():
+def test_questions_of_every_kind_have_their_truth_at_the_pose_they_were_asked_at():
     quiz = Quiz(random_world(3), 3)
     asked = set()
     for pose in list(poses(3, 300))[::10]:
         qa = quiz.next_question(pose)
         if qa:
-            assert quiz.truth(qa.kind, qa.question, pose) == qa.answer
+            assert quiz.truth(qa, pose) == qa.answer
             asked.add(qa.kind)
     assert asked == set(QUESTION_KINDS)
 
 
 def test_a_question_that_the_view_does_not_settle_has_no_truth():
-    quiz = Quiz(random_world(3), 3)
-    pose = next(poses(3, 1))
-    assert quiz.truth('colour_of', 'What colour is the elephant?', pose) == ''
+    qa = QA('colour_of', 'What colour is the elephant?', 'grey', lambda _: None)
+    assert Quiz(random_world(3), 3).truth(qa, next(poses(3, 1))) == ''
 
 
 def result(answer='a red box', truth='a red box'):

@@ -88,12 +88,24 @@ def test_concurrent_questions_are_all_answered_each_its_own(start_fake, client):
         assert future.result().answer.text == f'{question} brightness 50'
 
 
-def test_more_questions_than_the_queue_holds_are_told_that_it_is_busy(start, client):
-    start(str(Path(__file__).with_name('slow_vlm_node.py')), queue_size=4)
+@pytest.fixture
+def slow(start, client, processes):
+    """A vlm_node busy with an answer that takes for ever: the process, and who asked for it."""
+    process = start(str(Path(__file__).with_name('slow_vlm_node.py')), queue_size=4, captions='false')
     client.show(50)
-    first = client.send()
-    while client.spin(0.1) or first.done():  # refused while there is no image
-        first = client.send()
+    futures = []
+
+    def busy():
+        if not futures or futures[-1].done():  # refused while there was no image
+            futures.append(client.send())
+        client.spin(0.1)
+        return 'pondering' in processes.log.read_text()
+
+    client.wait(busy)
+    return process, futures[-1]
+
+
+def test_more_questions_than_the_queue_holds_are_told_that_it_is_busy(slow, client):
     futures = [client.send() for _ in range(40)]
     client.wait(lambda: sum(future.done() for future in futures) == 36)
     codes = {future.result().status.code for future in futures if future.done()}
@@ -170,7 +182,7 @@ def test_nothing_from_before_a_deactivation_is_answered_about(start_fake, client
 
 def test_a_bundle_that_cannot_be_loaded_ends_the_node_with_its_cause(start, processes):
     process = start('vlm_node', bundle='/nowhere')
-    assert process.wait(15) == 2
+    assert process.wait(60) == 2
     assert '/nowhere' in processes.log.read_text()
 
 
@@ -182,25 +194,21 @@ def test_a_failed_configure_is_logged_and_can_be_tried_again(start, client, proc
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_node_within_a_second_and_its_requests_first(start, client, number):
-    process = start(str(Path(__file__).with_name('slow_vlm_node.py')))
-    client.show(50)
-    future = client.send()
-    while client.spin(0.2) or future.done():  # refused while there is no image
-        future = client.send()
+def test_a_signal_ends_the_node_within_a_second_and_its_requests_first(slow, client, number, slack):
+    process, future = slow
     process.send_signal(number)
     began = time.monotonic()
-    client.wait(future.done, 1.0)
+    client.wait(future.done, 1.0 + slack)
     assert future.result().status.code == Status.CANCELLED
-    process.wait(2.0)
-    assert time.monotonic() - began < 1.0
+    process.wait(20)
+    assert time.monotonic() - began < 1.0 + slack
 
 
-def test_a_signal_ends_an_idle_node_cleanly(start_fake, client):
+def test_a_signal_ends_an_idle_node_cleanly(start_fake, client, slack):
     process = start_fake()
     client.ask()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(1.0) == 0
+    assert process.wait(1.0 + slack) == 0
 
 
 def test_the_node_needs_no_torch(tmp_path):
