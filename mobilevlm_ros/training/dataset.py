@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
@@ -49,7 +50,8 @@ class Dataset:
         missing = [i for i in range(self.shards) if not self.path(i).exists()]
         if not missing:
             return
-        with ProcessPoolExecutor(workers) as pool:
+        one_thread = {'initializer': cv2.setNumThreads, 'initargs': (1,)}
+        with ProcessPoolExecutor(workers, **one_thread) as pool:
             jobs = pool.map(self._make_shard, missing)
             for _ in tqdm(jobs, total=len(missing), desc='rendering', unit='shard'):
                 pass
