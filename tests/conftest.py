@@ -3,11 +3,13 @@
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+import mobilevlm_ros
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -25,6 +27,12 @@ environment.configure(Path(sys.prefix), os.environ)
 
 
 @pytest.fixture(scope='session')
+def load_tool() -> Callable[[str], ModuleType]:
+    """Loads a script of tools/ as a module."""
+    return _load_tool
+
+
+@pytest.fixture(scope='session')
 def root() -> Path:
     """The root of the source tree."""
     return ROOT
@@ -39,3 +47,13 @@ def ros_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     with environment.own_domain() as domain:
         monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
         yield domain
+
+
+def pytest_sessionstart() -> None:
+    """Refuses to test a package that lacks files of the source tree."""
+    folders = [Path(folder) for folder in mobilevlm_ros.__path__]
+    package = ROOT / 'mobilevlm_ros'
+    sources = (path.relative_to(package) for path in package.rglob('*.py'))
+    absent = [str(path) for path in sources if not any((f / path).exists() for f in folders)]
+    if absent:
+        pytest.exit(f'not installed: {", ".join(absent)}; run `make setup`', returncode=4)

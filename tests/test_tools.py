@@ -1,0 +1,148 @@
+"""The scripts behind the Makefile."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy
+import pytest
+
+
+@pytest.fixture(scope='module')
+def setup_venv(load_tool: Callable[[str], ModuleType]) -> ModuleType:
+    return load_tool('setup_venv')
+
+
+@pytest.fixture(scope='module')
+def environment(load_tool: Callable[[str], ModuleType]) -> ModuleType:
+    return load_tool('environment')
+
+
+def test_builders_folders_in_the_wheels_become_those_of_this_environment(
+    load_tool: Callable[[str], ModuleType],
+) -> None:
+    repair = load_tool('fix_ros_wheels').repair
+    builder = '/opt/python/cp311-cp311'
+    text = (
+        f'"${{_IMPORT_PREFIX}}/include;{builder}/include/python3.11;'
+        f'{builder}/lib/python3.11/site-packages/numpy/_core/include"'
+    )
+    python = sysconfig.get_paths()['include']
+    assert repair(text) == f'"${{_IMPORT_PREFIX}}/include;{python};{numpy.get_include()}"'
+    assert repair('/opt/ros/jazzy/include') == '/opt/ros/jazzy/include'
+
+
+def test_missing_system_packages_are_named_together(
+    setup_venv: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(setup_venv.shutil, 'which', lambda name: None)
+    monkeypatch.setattr(setup_venv.importlib.util, 'find_spec', lambda name: None)
+    monkeypatch.setattr(setup_venv.sysconfig, 'get_paths', lambda: {'include': str(tmp_path)})
+    with pytest.raises(setup_venv.SetupError, match='apt install python3-venv python3-dev g'):
+        setup_venv.check_system()
+
+
+@pytest.mark.parametrize('version', [(3, 9, 2), (3, 14, 0)])
+def test_unserved_python_is_refused_with_a_way_out(
+    setup_venv: ModuleType, monkeypatch: pytest.MonkeyPatch, version: tuple[int, int, int]
+) -> None:
+    monkeypatch.setattr(setup_venv.sys, 'version_info', version)
+    with pytest.raises(setup_venv.SetupError, match=r'make PYTHON=python3\.12'):
+        setup_venv.check_system()
+
+
+def test_steps_are_skipped_until_their_inputs_change(
+    setup_venv: ModuleType, tmp_path: Path
+) -> None:
+    done: list[str] = []
+    environment = setup_venv.Environment(tmp_path, 'jazzy')
+    for inputs in ('a', 'a', 'b', 'b'):
+        environment.step('ros', 'installing', inputs, lambda inputs=inputs: done.append(inputs))
+    assert done == ['a', 'b']
+
+
+def test_failed_step_is_tried_again(setup_venv: ModuleType, tmp_path: Path) -> None:
+    environment = setup_venv.Environment(tmp_path, 'jazzy')
+    done: list[int] = []
+
+    def fail() -> None:
+        raise setup_venv.SetupError('no network')
+
+    with pytest.raises(setup_venv.SetupError):
+        environment.step('ros', 'installing', 'a', fail)
+    environment.step('ros', 'installing', 'a', lambda: done.append(1))
+    assert done == [1]
+
+
+def test_failed_command_shows_the_end_of_its_output(
+    setup_venv: ModuleType, tmp_path: Path
+) -> None:
+    environment = setup_venv.Environment(tmp_path, 'jazzy')
+    with pytest.raises(setup_venv.SetupError, match='disk full'):
+        environment.run(sys.executable, '-c', 'raise SystemExit("disk full")')
+    assert 'disk full' in (tmp_path / 'setup.log').read_text(encoding='utf-8')
+
+
+def test_progress_is_read_from_the_current_commands_output(
+    setup_venv: ModuleType, tmp_path: Path
+) -> None:
+    log = tmp_path / 'log'
+    log.write_text('[9/9] earlier\n$ pip\n', encoding='utf-8')
+    begin = log.stat().st_size
+    assert setup_venv.build_step(log, begin) == ''
+    with open(log, 'a', encoding='utf-8') as file:
+        file.write('  [1/193] g++ a.cpp\n  [2/193] g++ b.cpp\n')
+    assert setup_venv.build_step(log, begin) == ', compiler step 2/193'
+
+
+def test_links_to_deleted_sources_go_and_others_stay(
+    setup_venv: ModuleType, tmp_path: Path, root: Path
+) -> None:
+    links = {
+        'deleted.py': root / 'mobilevlm_ros' / 'no_such_module.py',
+        'kept.py': root / 'setup.py',
+        'foreign.so': tmp_path / 'nowhere.so',
+    }
+    for name, target in links.items():
+        (tmp_path / name).symlink_to(target)
+    setup_venv.prune_links(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['foreign.so', 'kept.py']
+
+
+def test_two_domains_at_a_time_differ(environment: ModuleType) -> None:
+    with environment.own_domain() as first, environment.own_domain() as second:
+        assert first != second
+        assert {first, second} <= set(environment.DOMAINS)
+
+
+def test_taken_domains_are_passed_over(
+    environment: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with environment.own_domain() as taken:
+        monkeypatch.setattr(environment, 'DOMAINS', range(taken, taken + 1))
+        with pytest.raises(RuntimeError, match='taken'), environment.own_domain():
+            pass
+    with environment.own_domain() as freed:
+        assert freed == taken
+
+
+def test_commands_run_in_the_environment(root: Path) -> None:
+    program = 'import os; print(os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"])'
+    command = [sys.executable, root / 'tools' / 'environment.py', sys.executable, '-c', program]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout == 'LOCALHOST\n'
+    failing = [*command[:-1], 'raise SystemExit(3)']
+    assert subprocess.run(failing, check=False).returncode == 3
+
+
+def test_profile_of_the_environment_is_installed(environment: ModuleType) -> None:
+    environ = {'PATH': os.defpath}
+    environment.configure(Path(sys.prefix), environ)
+    for variable in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'):
+        assert Path(environ[variable]).is_file()
