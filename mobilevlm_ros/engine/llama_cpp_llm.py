@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mobilevlm_ros.engine.cpu import thread_count
-from mobilevlm_ros.engine.errors import BackendError, BundleFileError
+from mobilevlm_ros.engine.errors import BackendError, BundleFileError, ClosedError
 from mobilevlm_ros.engine.llm import check_append, check_copy, check_sequence
 from mobilevlm_ros.engine.types import Floats
 
@@ -140,17 +140,20 @@ class LlamaCppLanguageModel:
     def remove(self, sequence: int) -> None:
         """Empty the sequence."""
         check_sequence(self, sequence)
-        llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+        if self._context:  # a stream may outlive it, and gives its sequence back all the same
+            llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
         self._lengths[sequence] = 0
 
     def close(self) -> None:
         """Free context and model."""
-        if self._context:
-            llama_cpp.llama_free(self._context)
+        context, self._context = self._context, None
+        if context:
+            llama_cpp.llama_free(context)
             llama_cpp.llama_model_free(self._model)
-            self._context = None
 
     def _append(self, sequence: int, values: Any, logits: bool) -> None:
+        if not self._context:
+            raise ClosedError('the language model was closed before the answer was complete')
         start = self._lengths[sequence]
         for at in range(0, len(values), self._batch.limit):
             part = values[at : at + self._batch.limit]

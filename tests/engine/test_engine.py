@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -344,6 +345,20 @@ def test_a_closed_engine_says_so(fake: Engine) -> None:
     for call in (lambda: fake.look(grey(1)), lambda: fake.ask(AHEAD)):
         with pytest.raises(ClosedError, match='the engine is closed'):
             call()
+
+
+@pytest.mark.parametrize('end', [next, lambda stream: stream.close()])
+def test_a_stream_that_outlives_its_engine_does_no_harm(
+    engine: Engine, make_frame: MakeFrame, end: Callable[[Any], object]
+) -> None:
+    engine.look(make_frame())
+    stream = engine.stream(replace(AHEAD, max_tokens=40))
+    next(stream)
+    engine.close()
+    with suppress(ClosedError):
+        end(stream)
+    with pytest.raises(StopIteration):
+        next(stream)
 
 
 def test_fakes_serve_a_real_bundle_where_the_config_says_so(own_bundle: Path) -> None:
