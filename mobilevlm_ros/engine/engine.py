@@ -36,6 +36,7 @@ class EncodedFrame:
     frame: Frame
     visual: Floats  # (tokens, width)
     timing: Timing
+    at: float = 0.0  # when it was encoded, on time.perf_counter
 
 
 class Engine:
@@ -85,9 +86,10 @@ class Engine:
         visual = self._encoder.encode(self._pixels)[0]
         if not np.isfinite(visual).all():
             raise errors.BackendError('the vision encoder returned values that are not finite')
-        elapsed = ms_since(begin)
+        end = time.perf_counter()
+        elapsed = (end - begin) * 1e3
         timing = Timing(image_age_ms=age_ms, encode_ms=elapsed, total_ms=elapsed)
-        return EncodedFrame(frame, visual, timing)
+        return EncodedFrame(frame, visual, timing, end)
 
     def hold(self, encoded: EncodedFrame) -> Timing:
         """Put an encoded frame into the language model's cache."""

@@ -6,7 +6,7 @@ Frames of a camera are numbered from 1 as they are shown. No locks here: the wor
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mobilevlm_ros.engine.engine import EncodedFrame
 from mobilevlm_ros.engine.errors import MobileVlmError
@@ -25,7 +25,9 @@ class CameraSlot:
     encoded: tuple[int, EncodedFrame] | None = None  # with its number, until it is held
     held_frame: Frame | None = None
     looked: Timing | None = None  # how long the look at the held frame took
-    next_look: float = -math.inf  # on time.perf_counter
+    taken_at: float = -math.inf  # on time.perf_counter, as the following ones
+    encoded_at: float = -math.inf  # the held frame
+    held_at: float = -math.inf
     next_caption: float = -math.inf
     caption_due: bool = False
     failed: int = 0  # number of the last frame that could not be looked at
@@ -46,23 +48,34 @@ class CameraSlot:
         if wanted > self.taken:
             return -math.inf
         ahead = self.period_s < math.inf and self.encoded is None
-        return self.next_look if ahead else math.inf
+        return self.taken_at + self.period_s if ahead else math.inf
 
     def take(self, now: float) -> tuple[int, Frame]:
         """The newest frame and its number, to be encoded."""
         assert self.frame is not None
         frame, self.frame = self.frame, None
         self.taken = self.shown
-        self.next_look = now + self.period_s
+        self.taken_at = now
         return self.taken, frame
 
-    def hold(self, number: int, frame: Frame, looked: Timing) -> None:
+    def hold(self, number: int, encoded: EncodedFrame, looked: Timing, now: float) -> None:
         """Note that the engine holds this frame now."""
-        self.held, self.held_frame, self.looked = number, frame, looked
+        self.held, self.held_frame, self.looked = number, encoded.frame, looked
+        self.encoded_at, self.held_at = encoded.at, now
+
+    def looked_since(self, arrived: float) -> Timing | None:
+        """How long the look at the held frame took, without what was over when a question came."""
+        if self.looked is None:
+            return None
+        encode_ms = min(self.looked.encode_ms, max(0.0, (self.encoded_at - arrived) * 1e3))
+        prefill_ms = min(self.looked.prefill_ms, max(0.0, (self.held_at - arrived) * 1e3))
+        total_ms = encode_ms + prefill_ms
+        return replace(self.looked, encode_ms=encode_ms, prefill_ms=prefill_ms, total_ms=total_ms)
 
     def fail(self, number: int, failure: MobileVlmError) -> None:
         """Note that this frame could not be looked at."""
-        self.failed, self.failure = number, failure
+        if number > self.failed:
+            self.failed, self.failure = number, failure
 
     def can_hold(self, number: int) -> bool:
         """Whether this frame, or a newer one, is held or still may be."""

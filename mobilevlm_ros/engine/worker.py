@@ -88,7 +88,7 @@ class EngineWorker:
 
     def close(self) -> None:
         """Fail what waits or runs at once, end the threads, close the engine."""
-        self._shut(errors.ClosedError('the engine was closed before the answer was complete'))
+        self._shut(errors.ClosedError('the engine was closed; open a new one to ask again'))
         others = [thread for thread in self._threads if thread is not threading.current_thread()]
         for thread in others:
             thread.join(JOIN_S)
@@ -110,7 +110,7 @@ class EngineWorker:
 
     def _admit(self, request: Request, newest: bool) -> None:
         if self._closed:
-            raise errors.ClosedError('the engine is closed; open a new one')
+            raise self._closed.with_traceback(None)  # which would grow with every question
         self._waiting = [r for r in self._waiting if not r.future.cancelled()]
         if len(self._waiting) >= self._config.queue_size:
             raise errors.BusyError(
@@ -124,7 +124,7 @@ class EngineWorker:
             request.needs = slot.shown
             request.waits = slot.held < slot.shown
         if slot.failure and not slot.can_hold(request.needs):
-            raise slot.failure
+            raise slot.failure.with_traceback(None)
         self._waiting.append(request)
 
     def _must_look(self, request: Request, slot: CameraSlot) -> bool:
@@ -138,7 +138,7 @@ class EngineWorker:
         try:
             while job := step():
                 job()
-        except Exception as error:  # a fault of ours: without this the worker would seem alive
+        except BaseException as error:  # ours or a callback's: else the worker would seem alive
             _logger.exception('the %s thread failed', threading.current_thread().name)
             self._shut(errors.BackendError(f'the engine failed: {error!r}; restart it'))
 
@@ -156,15 +156,18 @@ class EngineWorker:
     def _next_encoding(self) -> Job | None:
         with self._changed:
             while not self._closed:
-                due, camera = min(
-                    ((slot.due(self._wanted(name)), name) for name, slot in self._slots.items()),
-                    default=(math.inf, ''),
+                due, _, camera = min(
+                    (
+                        (slot.due(self._wanted(name)), slot.taken_at, name)
+                        for name, slot in self._slots.items()
+                    ),
+                    default=(math.inf, 0.0, ''),
                 )
                 now = time.perf_counter()
                 if due <= now:
                     slot = self._slots[camera]
                     return partial(self._encode, slot, *slot.take(now))
-                self._changed.wait(None if due == math.inf else due - now)
+                self._changed.wait(min(due - now, threading.TIMEOUT_MAX))
         return None
 
     def _wanted(self, camera: str) -> int:
@@ -210,13 +213,16 @@ class EngineWorker:
         return self._choose_talk() or self._choose_look()
 
     def _choose_look(self) -> Job | None:
-        for slot in self._slots.values():
-            if slot.encoded:
-                job = partial(self._hold, slot, *slot.encoded)
-                slot.encoded, self._look_next = None, False
-                self._changed.notify_all()
-                return job
-        return None
+        """Hold the frame that has waited longest: of two busy cameras each gets its turn."""
+        ready = [(slot.encoded[1].at, name) for name, slot in self._slots.items() if slot.encoded]
+        if not ready:
+            return None
+        slot = self._slots[min(ready)[1]]
+        assert slot.encoded is not None
+        job = partial(self._hold, slot, *slot.encoded)
+        slot.encoded, self._look_next = None, False
+        self._changed.notify_all()
+        return job
 
     def _choose_talk(self) -> Job | None:
         job = self._choose_answer() or self._choose_caption()
@@ -230,8 +236,9 @@ class EngineWorker:
                 self._waiting.remove(request)
                 if request.future.set_running_or_notify_cancel():
                     self._current = request
-                    looked = slot.looked if request.waits else None
-                    return partial(self._answer, request, Arrival(request.arrival.at, looked))
+                    arrived = request.arrival.at
+                    looked = slot.looked_since(arrived) if request.waits else None
+                    return partial(self._answer, request, Arrival(arrived, looked))
         return None
 
     def _choose_caption(self) -> Job | None:
@@ -243,17 +250,17 @@ class EngineWorker:
         return None
 
     def _hold(self, slot: CameraSlot, number: int, encoded: EncodedFrame) -> None:
-        frame = encoded.frame
         try:
             timing = self._engine.hold(encoded)
         except Exception as error:
-            self._fail_look(slot, frame.camera, number, error)
+            with self._changed:
+                slot.held_frame = None  # it was removed to make room
+            self._fail_look(slot, encoded.frame.camera, number, error)
             return
+        now = time.perf_counter()
         with self._changed:
-            slot.hold(number, frame, timing)
-            slot.caption_due = (
-                self._on_caption is not None and time.perf_counter() >= slot.next_caption
-            )
+            slot.hold(number, encoded, timing, now)
+            slot.caption_due = self._on_caption is not None and now >= slot.next_caption
 
     def _answer(self, request: Request, arrival: Arrival) -> None:
         try:

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from mobilevlm_ros.engine import EncodedFrame, Frame, Timing
+from mobilevlm_ros.engine import BackendError, EncodedFrame, Frame, Timing
 from mobilevlm_ros.engine.slots import CameraSlot
 
 
@@ -49,6 +49,14 @@ def test_nothing_is_encoded_ahead_while_the_last_frame_waits_to_be_held() -> Non
     slot.show(frame(2))
     assert slot.due(wanted=1) == math.inf
     assert slot.due(wanted=2) == -math.inf
+
+
+def test_an_older_frame_that_fails_late_does_not_hide_the_newer_failure() -> None:
+    slot, newer, older = CameraSlot(), BackendError('newer'), BackendError('older')
+    slot.fail(6, newer)
+    slot.fail(5, older)
+    assert slot.failure is newer
+    assert not slot.can_hold(6)
 
 
 @pytest.mark.parametrize('wanted', [0, 1])
