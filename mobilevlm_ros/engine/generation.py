@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from mobilevlm_ros.engine.errors import CancelledError, DeadlineError
+import numpy as np
+
+from mobilevlm_ros.engine.errors import BackendError, CancelledError, DeadlineError
 from mobilevlm_ros.engine.llm import LanguageModel
 from mobilevlm_ros.engine.sampling import Sampler
 from mobilevlm_ros.engine.text import TextStream
@@ -64,7 +66,7 @@ class Generation:
     def run(self, logits: Floats) -> Iterator[Chunk]:
         """Generate until something ends the answer."""
         while not self.finish_reason:
-            token = self._sampler(logits)
+            token = self._sampler(_checked(logits))
             if self._llm.is_end(token):
                 self.finish_reason = 'stop'
                 break
@@ -92,3 +94,12 @@ class Generation:
         if self.tokens >= self._limits.max_tokens or full:
             return 'length'
         return self._limits.interruption()
+
+
+def _checked(logits: Floats) -> Floats:
+    """The logits, whose largest is a number: no token is likeliest otherwise."""
+    if not np.isfinite(logits.max()):
+        raise BackendError(
+            'the language model returned values that are not finite; convert the model again'
+        )
+    return logits

@@ -16,7 +16,7 @@ def create_sampler(temperature: float, top_p: float, seed: int) -> Sampler:
     if temperature <= 0:
         return greedy
     generator = np.random.default_rng(seed)
-    return lambda logits: _draw(logits / temperature, top_p, generator)
+    return lambda logits: _draw(logits, temperature, top_p, generator)
 
 
 def greedy(logits: Floats) -> int:
@@ -24,8 +24,9 @@ def greedy(logits: Floats) -> int:
     return int(np.argmax(logits))
 
 
-def _draw(logits: Floats, top_p: float, generator: np.random.Generator) -> int:
-    weights = np.exp(logits - logits.max(), dtype=np.float64)
+def _draw(logits: Floats, temperature: float, top_p: float, generator: np.random.Generator) -> int:
+    with np.errstate(over='ignore'):  # of the least temperatures: all but the likeliest weigh 0
+        weights = np.exp((logits - logits.max()).astype(np.float64) / temperature)
     order = np.argsort(-weights, kind='stable')
     total = np.cumsum(weights[order])
     kept = int(np.searchsorted(total, top_p * total[-1])) + 1

@@ -328,6 +328,17 @@ def test_an_encoder_gone_mad_is_an_error_and_not_an_answer(fake: Engine) -> None
         fake.look(grey(1))
 
 
+@pytest.mark.parametrize('temperature', [0.0, 1.0])
+def test_a_language_model_gone_mad_is_an_error_and_not_an_answer(
+    fake: Engine, temperature: float
+) -> None:
+    fake.look(grey(1))
+    fake._llm.decode = lambda *_: np.full(258, np.nan, np.float32)  # type: ignore
+    with pytest.raises(BackendError, match='not finite; convert the model again'):
+        fake.ask(replace(AHEAD, temperature=temperature))
+    assert fake._sequences.free == fake._llm.sequences - 2
+
+
 def test_a_context_beyond_what_the_model_was_made_for_is_refused(tiny_bundle: Path) -> None:
     with pytest.raises(ConfigError, match='context_length is 4096; tiny was made for 256'):
         open_engine(tiny_bundle, EngineConfig(context_length=4096))

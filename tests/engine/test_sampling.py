@@ -37,5 +37,11 @@ def test_a_seed_repeats_its_draws() -> None:
     assert [first(LOGITS) for _ in range(50)] == [second(LOGITS) for _ in range(50)]
 
 
+@pytest.mark.filterwarnings('error')
+@pytest.mark.parametrize('temperature', [1e-30, 1e-50, 5e-324])
+def test_the_least_temperatures_take_the_likeliest(temperature: float) -> None:
+    assert create_sampler(temperature, 1.0, 0)(LOGITS[::-1]) == 3
+
+
 def test_extreme_logits_are_no_trouble() -> None:
     assert create_sampler(0.01, 0.9, 0)(np.array([-1e30, 3e4, 0], np.float32)) == 1
