@@ -79,9 +79,14 @@ class Bundle:
 def load_bundle(path: Path | str, verify: bool = True) -> Bundle:
     """Read a bundle and, unless told otherwise, verify the checksum of each of its files."""
     folder = Path(path)
-    bundle = parse_bundle(_read_manifest(folder), folder)
-    for name, spec in bundle.files.items():
-        check_file(folder / name, spec, verify)
+    try:
+        bundle = parse_bundle(_read_manifest(folder), folder)
+        for name, spec in bundle.files.items():
+            check_file(folder / name, spec, verify)
+    except OSError as error:
+        raise BundleFileError(
+            f'{error.filename or folder} cannot be read: {error.strerror}; check its permissions'
+        ) from error
     return bundle
 
 
@@ -101,7 +106,7 @@ def parse_bundle(manifest: Mapping[str, Any], folder: Path) -> Bundle:
         vision=_vision(top.section('vision')),
         context_length=top.section('language').integer('context_length'),
         prompt=_prompt(top.section('prompt')),
-        caption_question=top.section('caption').text('question'),
+        caption_question=_caption(top.section('caption')),
         license=top.text('license'),
         files=_files(top.section('files')),
         backends=_backends(top.section('backends'), top.section('files')),
@@ -153,19 +158,29 @@ def _read_manifest(folder: Path) -> Mapping[str, Any]:
             'such as models/nano or one made by `mobilevlm convert`'
         )
     try:
-        manifest = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
+        manifest = json.loads(path.read_text(encoding='utf-8'), object_pairs_hook=_object)
+        json.dumps(manifest, ensure_ascii=False).encode()  # fails on half a surrogate pair
+    except (ValueError, RecursionError) as error:
         raise BundleFileError(f'{path} cannot be read as JSON: {error}') from error
     if not isinstance(manifest, dict):
         raise BundleSchemaError(f'{path} must hold a JSON object, not {type(manifest).__name__}')
     return manifest
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entries: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in entries:
+            raise ValueError(f'{name!r} is there twice')
+        entries[name] = value
+    return entries
+
+
 def _vision(section: Fields) -> VisionSpec:
     return VisionSpec(
         image_size=section.integer('image_size'),
         mean=section.colour('mean'),
-        std=section.colour('std', above_zero=True),
+        std=section.colour('std', lowest=1e-6),
         visual_tokens=section.integer('visual_tokens'),
         width=section.integer('width'),
         resize=section.text('resize', choices=('pad',)),
@@ -180,13 +195,20 @@ def _prompt(section: Fields) -> PromptSpec:
     return PromptSpec(section.text('head'), question, section.texts('stop'))
 
 
+def _caption(section: Fields) -> str:
+    question = section.text('question')
+    if not question.strip():
+        raise section.wrong('question', 'a question that makes the model describe', question)
+    return question
+
+
 def _files(section: Fields) -> dict[str, FileSpec]:
     files = {}
     for name in section.names():
         if Path(name).name != name or name in ('', '..'):
             raise section.wrong(name, 'the plain name of a file in the bundle', name)
         entry = section.section(name)
-        files[name] = FileSpec(entry.text('sha256').lower(), entry.integer('bytes'))
+        files[name] = FileSpec(entry.text('sha256').lower(), entry.integer('bytes', most=1 << 50))
     return files
 
 

@@ -93,4 +93,4 @@ def _check(name: str, value: Any, kind: Any, metadata: Mapping[str, Any]) -> Non
         raise ConfigError(f'{name} is {value!r}; choose one of {", ".join(choices)}')
     low, high = metadata['low'], metadata['high']
     if low is not None and not (math.isfinite(value) and low <= value <= high):
-        raise ConfigError(f'{name} is {value}; it must lie between {low:g} and {high:g}')
+        raise ConfigError(f'{name} is {value}; it must lie between {low} and {high}')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -45,23 +44,23 @@ class Fields:
             raise self.wrong(name, 'a list of texts', value)
         return tuple(value)
 
-    def integer(self, name: str) -> int:
+    def integer(self, name: str, most: int = 1 << 20) -> int:
         """A whole number above zero."""
         value = self._get(name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise self.wrong(name, 'a whole number above zero', value)
+        if type(value) is not int or not 1 <= value <= most:
+            raise self.wrong(name, f'a whole number from 1 to {most}', value)
         return value
 
-    def colour(self, name: str, above_zero: bool = False) -> tuple[float, float, float]:
-        """Three numbers, for red, green and blue."""
+    def colour(self, name: str, lowest: float = 0.0) -> tuple[float, float, float]:
+        """Three numbers up to 1, for red, green and blue."""
         value = self._get(name)
-        lowest = 1e-6 if above_zero else 0.0
         if (
             not isinstance(value, list)
             or len(value) != 3
-            or not all(isinstance(v, (int, float)) and lowest <= v < math.inf for v in value)
+            or not all(type(v) in (int, float) and lowest <= v <= 1 for v in value)
         ):
-            raise self.wrong(name, 'three numbers for red, green and blue', value)
+            expected = f'three numbers from {lowest:g} to 1 for red, green and blue'
+            raise self.wrong(name, expected, value)
         red, green, blue = (float(v) for v in value)
         return red, green, blue
 

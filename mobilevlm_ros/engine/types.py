@@ -14,6 +14,7 @@ Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
 Floats = NDArray[np.float32]
 
 MOST_STOPS, LONGEST_STOP = 16, 256  # each is looked for at every token
+LONGEST_SIDE = 16384  # pixels; images are padded to squares: nearly a gigabyte
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,6 +105,11 @@ def check_pixels(pixels: object) -> None:
         )
     if pixels.size == 0:
         raise ImageError(f'the image is empty: its shape is {pixels.shape}')
+    height, width = pixels.shape[:2]
+    if max(height, width) > LONGEST_SIDE:
+        raise ImageError(
+            f'the image has {width} x {height} pixels; at most {LONGEST_SIDE} a side: scale it down'
+        )
 
 
 def _check_text(text: str) -> None:
@@ -125,4 +131,5 @@ def _check_stops(stops: tuple[str, ...]) -> None:
 
 def _check_range(name: str, value: float, high: float = math.inf) -> None:
     if not 0 <= value <= high or value == math.inf:
-        raise QuestionError(f'{name} is {value}; it must lie between 0 and {high:g}')
+        most = '' if high == math.inf else f' to {high:g}'
+        raise QuestionError(f'{name} is {value}; it must be a finite number from 0{most}')

@@ -1,4 +1,6 @@
+import errno
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,7 +56,9 @@ def test_one_flipped_bit_is_found(own_bundle: Path) -> None:
     load_bundle(own_bundle, verify=False)
 
 
-@pytest.mark.parametrize('text', ['{"schema": 1,', '', '\xff'])
+@pytest.mark.parametrize(
+    'text', ['{"schema": 1,', '', '\xff', '[' * 100_000, '{"name": "\\ud800"}']
+)
 def test_a_manifest_that_is_no_json_is_refused(own_bundle: Path, text: str) -> None:
     (own_bundle / 'bundle.json').write_bytes(text.encode('latin-1'))
     with pytest.raises(BundleFileError, match='cannot be read as JSON'):
@@ -64,6 +68,24 @@ def test_a_manifest_that_is_no_json_is_refused(own_bundle: Path, text: str) -> N
 def test_a_manifest_that_is_no_object_is_refused(own_bundle: Path) -> None:
     (own_bundle / 'bundle.json').write_text('[1]')
     with pytest.raises(BundleSchemaError, match='must hold a JSON object'):
+        load_bundle(own_bundle)
+
+
+def test_an_entry_that_is_there_twice_is_refused_by_name(own_bundle: Path) -> None:
+    path = own_bundle / 'bundle.json'
+    path.write_text(path.read_text().replace('"name"', '"license": "MIT", "name"'))
+    with pytest.raises(BundleFileError, match="'license' is there twice"):
+        load_bundle(own_bundle)
+
+
+def test_a_file_that_may_not_be_read_is_named(
+    own_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> str:
+        raise PermissionError(errno.EACCES, 'Permission denied', str(path))
+
+    monkeypatch.setattr('mobilevlm_ros.engine.bundle.sha256', refuse)
+    with pytest.raises(BundleFileError, match=r'cannot be read: Permission denied; check its'):
         load_bundle(own_bundle)
 
 
@@ -82,6 +104,12 @@ def test_a_newer_schema_asks_for_an_update(own_bundle: Path) -> None:
         (lambda m: m['vision'].update(width=True), 'width should be a whole number'),
         (lambda m: m['vision'].update(std=[0, 1, 1]), 'std should be three numbers'),
         (lambda m: m['vision'].update(mean=[1, 1]), 'mean should be three numbers'),
+        (lambda m: m['vision'].update(mean=[0.5, 0.5, 1.5]), 'three numbers from 0 to 1'),
+        (lambda m: m['vision'].update(std=[10**400, 1, 1]), 'three numbers from 1e-06 to 1'),
+        (lambda m: m['vision'].update(mean=[math.nan, 0, 0]), 'mean should be three numbers'),
+        (lambda m: m['vision'].update(mean=[True, 0, 0]), 'mean should be three numbers'),
+        (lambda m: m['language'].update(context_length=1 << 32), 'number from 1 to 1048576'),
+        (lambda m: m['caption'].update(question=' '), 'question should be a question that'),
         (lambda m: m['vision'].update(resize='crop'), 'resize should be one of pad'),
         (lambda m: m.update(architecture='gpt'), 'architecture should be one of mobilevlm'),
         (lambda m: m['prompt'].update(question='Q'), r'text with \{question\} in it once'),

@@ -58,6 +58,15 @@ def test_bytes_that_are_no_image_are_refused(data: bytes) -> None:
         decode_image(data)
 
 
+def test_damage_that_makes_pillow_raise_errors_of_other_kinds_is_refused(
+    photo: Image.Image,
+) -> None:
+    data = bytearray(encoded(photo, 'DDS'))
+    data[80] = 0  # the kind of pixels
+    with pytest.raises(ImageError, match='cannot be decoded'):
+        decode_image(bytes(data))
+
+
 def test_a_bomb_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 1000)
     with pytest.raises(ImageError, match='could be decompression bomb'):

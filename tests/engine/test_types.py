@@ -28,7 +28,7 @@ def test_text_that_is_no_unicode_is_refused() -> None:
     ],
 )
 def test_a_number_out_of_range_is_refused_by_name(name: str, value: float) -> None:
-    with pytest.raises(QuestionError, match=f'{name} is .*must lie between 0'):
+    with pytest.raises(QuestionError, match=f'{name} is .*must be a finite number from 0( to|$)'):
         Question('What is ahead?', **{name: value})
 
 
@@ -45,6 +45,7 @@ def test_stop_strings_are_bounded(stop: tuple[str, ...]) -> None:
         np.zeros((4, 4, 4), np.uint8),
         np.zeros((4, 4, 3), np.float32),
         np.zeros((0, 4, 3), np.uint8),
+        np.zeros((1, 16385, 3), np.uint8),
         [[[0, 0, 0]]],
     ],
 )
