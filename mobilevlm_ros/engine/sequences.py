@@ -86,10 +86,6 @@ class Sequences:
         finally:
             self._give_back(sequence)
 
-    def cameras(self) -> list[str]:
-        """Cameras that a frame is held of."""
-        return list(self._frames)
-
     def _check_room(self, camera: str) -> None:
         if camera not in self._frames and len(self._frames) >= self._held_frames:
             raise ConfigError(

@@ -108,7 +108,7 @@ def check_pixels(pixels: object) -> None:
     height, width = pixels.shape[:2]
     if max(height, width) > LONGEST_SIDE:
         raise ImageError(
-            f'the image has {width} x {height} pixels; at most {LONGEST_SIDE} a side: scale it down'
+            f'the image has {width} x {height} pixels; scale it to {LONGEST_SIDE} a side at most'
         )
 
 

@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -247,10 +248,12 @@ def test_a_deadline_that_has_passed_is_an_error_before_and_a_reason_after_the_fi
     fake.look(grey(1))
     with pytest.raises(DeadlineError, match='allow more time'):
         fake.ask(replace(AHEAD, deadline_s=1e-9))
-    fake._llm._delay_s = 0.03  # type: ignore[attr-defined]
-    answer = fake.ask(Question('Q', deadline_s=0.1))
-    assert answer.finish_reason == 'deadline'
-    assert 1 <= answer.timing.generated_tokens < len('Q brightness 1')
+    stream = fake.stream(Question('Q', deadline_s=1.0))
+    next(stream)
+    time.sleep(1.0)
+    *_, answer = stream
+    assert isinstance(answer, Answer)
+    assert (answer.finish_reason, answer.timing.generated_tokens) == ('deadline', 1)
 
 
 def test_cancelling_ends_the_answer_at_the_next_token(fake: Engine) -> None:
