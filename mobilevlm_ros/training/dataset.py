@@ -24,7 +24,7 @@ TRIES = 4  # questions of each kind and scene
 
 @dataclass(frozen=True)
 class Shard:
-    """Images uint8 [n, S, S, 3], labels uint8 [n, 16, 16, 3], room float32 [n, 8], questions.
+    """Images uint8 [n, S, S, 3], labels uint8 [n, 16, 16, 5], room float32 [n, 8], questions.
 
     `questions[i]` lists (kind, question, answer) of image i.
     """
@@ -97,8 +97,9 @@ class Dataset:
 def _make_row(index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[tuple[str, str, str]]]:
     scene = sample_scene(TRAIN_STREAM, index)
     view = scene.view()
+    observation = scene.observe(view)
     rng = np.random.default_rng([TRAIN_STREAM, index, 5])
-    asked = [(q.kind, q.question, q.answer) for q in ask_all(scene.observe(view), rng, TRIES)]
+    asked = [(q.kind, q.question, q.answer) for q in ask_all(observation, rng, TRIES)]
     square = Image.fromarray(view.image)
     image = np.asarray(square.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC))
-    return image, patch_labels(scene, view), free_room(scene), asked
+    return image, patch_labels(scene, view, observation.sightings), free_room(scene), asked

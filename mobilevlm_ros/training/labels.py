@@ -9,7 +9,7 @@ import numpy as np
 from mobilevlm_ros.sim.camera import Camera, View
 from mobilevlm_ros.sim.scenes import Scene
 from mobilevlm_ros.sim.things import COLOURS, KINDS
-from mobilevlm_ros.sim.truth import HALF_WIDTH, NEAR, room_ahead
+from mobilevlm_ros.sim.truth import HALF_WIDTH, NEAR, SIDE, SIDE_MARGIN, Sighting, room_ahead
 
 GRID = 16  # patches per side
 COLUMNS = 8  # headings for which free room is labelled
@@ -18,26 +18,56 @@ COVER = 0.2  # share of a patch that a thing covers to be its label
 
 KIND_NAMES = ('', *KINDS)
 COLOUR_NAMES = ('', *COLOURS)
+SIDE_NAMES = ('', 'left', 'ahead', 'right')
+LAYERS = 5  # kind, colour, near, side, centre
+NOT_CENTRE, CENTRE, PERHAPS = 0, 1, 2
 
 
-def patch_labels(scene: Scene, view: View) -> np.ndarray:
-    """What covers each patch: uint8 [GRID, GRID, 3] of kind, colour (0: none), near (0 or 1)."""
-    things = scene.world.things
+def patch_labels(scene: Scene, view: View, sightings: tuple[Sighting, ...]) -> np.ndarray:
+    """What covers each patch: uint8 [GRID, GRID, LAYERS], zero where nothing does.
+
+    Layers: kind, colour and side as indices of their names (side 0 also where it is a close
+    call), near as 0 or 1, and whether the patch is its thing's centre (PERHAPS, if the thing
+    itself is doubtful). Every thing has one centre, so that things can be counted by it.
+    """
+    covered = _covered(view, len(scene.world.things))
+    labels = np.zeros((GRID, GRID, LAYERS), np.uint8)
+    for sighting in sightings:
+        index = next(i for i, t in enumerate(scene.world.things) if t is sighting.thing)
+        own = covered == index
+        if own.any():
+            labels[own] = (*_describe(sighting), NOT_CENTRE)
+            labels[(*_centre(own), 4)] = CENTRE if sighting.sure else PERHAPS
+    return labels
+
+
+def _covered(view: View, things: int) -> np.ndarray:
+    """The thing that covers most of each patch, -1 for none: int [GRID, GRID]."""
     size = view.ids.shape[0] // GRID
     cells = view.ids.reshape(GRID, size, GRID, size).transpose(0, 2, 1, 3)
-    nothing = [np.zeros((GRID, GRID), int)]
-    counts = np.stack([(cells == i).sum((2, 3)) for i in range(len(things))] or nothing)
-    best, most = counts.argmax(0), counts.max(0)
-    labels = np.zeros((GRID, GRID, 3), np.uint8)
-    for i, thing in enumerate(things):
-        covered = (best == i) & (most >= COVER * size * size)
-        distance = math.hypot(thing.x - scene.pose.x, thing.y - scene.pose.y) - thing.radius
-        labels[covered] = (
-            KIND_NAMES.index(thing.kind),
-            COLOUR_NAMES.index(thing.colour),
-            distance < NEAR,
-        )
-    return labels
+    nothing = np.full((GRID, GRID), COVER * size * size)
+    counts = np.stack([nothing, *((cells == i).sum((2, 3)) for i in range(things))])
+    return counts.argmax(0) - 1
+
+
+def _describe(sighting: Sighting) -> tuple[int, int, int, int]:
+    thing, u = sighting.thing, sighting.u
+    side = 1 + (u > -SIDE) + (u > SIDE)
+    close_call = abs(abs(u) - SIDE) < SIDE_MARGIN
+    return (
+        KIND_NAMES.index(thing.kind),
+        COLOUR_NAMES.index(thing.colour),
+        int(sighting.distance < NEAR),
+        0 if close_call else side,
+    )
+
+
+def _centre(own: np.ndarray) -> tuple[int, int]:
+    """The patch of a thing that is nearest to the middle of all its patches."""
+    places = np.argwhere(own)
+    offsets = places - places.mean(0)
+    row, column = places[(offsets**2).sum(1).argmin()]
+    return int(row), int(column)
 
 
 def free_room(scene: Scene) -> np.ndarray:

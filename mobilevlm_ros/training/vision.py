@@ -2,7 +2,8 @@
 
 The tower's heads say kind, colour and distance of every patch. The projector's tokens must
 besides point at the language model's own embeddings of the words for what they cover, so that
-the language stage starts from visual tokens that already lie among the words.
+the language stage starts from visual tokens that already lie among the words; and they must tell
+which of them is a thing's centre, so that things can be counted and listed one by one.
 """
 
 from __future__ import annotations
@@ -14,10 +15,18 @@ from torch.nn import functional as F
 
 from mobilevlm_ros.model.mobilevlm import Geometry, MobileVlm
 from mobilevlm_ros.training.dataset import Shard
-from mobilevlm_ros.training.labels import COLOUR_NAMES, GRID, KIND_NAMES
+from mobilevlm_ros.training.labels import (
+    CENTRE,
+    COLOUR_NAMES,
+    GRID,
+    KIND_NAMES,
+    PERHAPS,
+    SIDE_NAMES,
+)
 from mobilevlm_ros.training.stage import Losses
 
-NAMES = (*KIND_NAMES[1:], *COLOUR_NAMES[1:])
+PLACES = (*SIDE_NAMES[1:], 'near', 'far')
+NAMES = (*KIND_NAMES[1:], *COLOUR_NAMES[1:], *PLACES)
 
 
 class VisionHeads(nn.Module):
@@ -27,7 +36,7 @@ class VisionHeads(nn.Module):
         super().__init__()
         outputs = len(KIND_NAMES) + len(COLOUR_NAMES) + 1
         self.patch = nn.Linear(geometry.vision_width, outputs)
-        self.near = nn.Linear(geometry.width, 1)
+        self.centre = nn.Linear(geometry.width, 1)
         self.room = nn.Linear(geometry.width * GRID // 2, 1)
         self.scale = nn.Parameter(torch.tensor(5.0))
         self.bias = nn.Parameter(torch.tensor(-3.0))
@@ -46,20 +55,19 @@ def vision_losses(
     Args:
         model: what is trained.
         heads: its read-outs.
-        words: int64 [15], tokens of the words for NAMES.
+        words: int64 [20], tokens of the words for NAMES.
         pixels: normalised RGB [b, 3, S, S].
-        labels: int64 [b, 16, 16, 3], as `patch_labels` makes them.
+        labels: int64 [b, 16, 16, layers], as `patch_labels` makes them.
         room: float32 [b, 8], as `free_room` makes it.
     """
     features = model.features(pixels)
     tokens = model.projector(features).float()
     losses = _patch_losses(heads.patch(features).float(), labels.flatten(1, 2))
-    names, near, seen = _token_targets(labels)
+    cells = _cells(labels)
     table = F.normalize(model.llama.get_input_embeddings().weight[words].float(), dim=-1)
     pointing = F.normalize(tokens, dim=-1) @ table.T * heads.scale.exp().clamp(max=60) + heads.bias
-    losses['words'] = F.binary_cross_entropy_with_logits(pointing, names) * 4
-    far = F.binary_cross_entropy_with_logits(heads.near(tokens)[..., 0], near, reduction='none')
-    losses['token_near'] = (far * seen).sum() / seen.sum().clamp(min=1) * 0.3
+    losses['words'] = _masked(pointing, *_word_targets(cells)) * 4
+    losses['centre'] = _masked(heads.centre(tokens)[..., 0], *_centre_targets(cells)) * 2
     half = GRID // 2
     columns = tokens.reshape(len(tokens), half, half, -1).transpose(1, 2).flatten(2)
     losses['room'] = (heads.room(columns)[..., 0] - room).abs().mean()
@@ -81,15 +89,41 @@ def _patch_losses(logits: Tensor, labels: Tensor) -> Losses:
     }
 
 
-def _token_targets(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """For each visual token: its names (multi-hot), near (0 or 1), whether it shows a thing."""
+def _masked(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
+    """Binary cross-entropy where the target is known."""
+    each = F.binary_cross_entropy_with_logits(logits, target, reduction='none')
+    return (each * known).sum() / known.sum().clamp(min=1)
+
+
+def _cells(labels: Tensor) -> Tensor:
+    """Labels by visual token: [b, GRID, GRID, layers] to [b, tokens, 4 patches, layers]."""
     b, half = len(labels), GRID // 2
-    cells = labels.reshape(b, half, 2, half, 2, 3).permute(0, 1, 3, 2, 4, 5).flatten(3, 4)
-    cells = cells.flatten(1, 2)  # [b, tokens, 4, 3]
-    kinds = F.one_hot(cells[..., 0], len(KIND_NAMES)).amax(2)[..., 1:]
-    colours = F.one_hot(cells[..., 1], len(COLOUR_NAMES)).amax(2)[..., 1:]
-    near = cells[..., 2].amax(2).float()
-    return torch.cat([kinds, colours], -1).float(), near, (cells[..., 0] > 0).any(2).float()
+    cells = labels.reshape(b, half, 2, half, 2, -1).permute(0, 1, 3, 2, 4, 5)
+    return cells.flatten(3, 4).flatten(1, 2)
+
+
+def _word_targets(cells: Tensor) -> tuple[Tensor, Tensor]:
+    """Which of NAMES hold for what a token covers (multi-hot), and where that is known."""
+    kind, colour, near, side, _ = cells.unbind(-1)
+    kinds, colours, sides = (
+        F.one_hot(layer, len(names))[..., 1:]
+        for layer, names in ((kind, KIND_NAMES), (colour, COLOUR_NAMES), (side, SIDE_NAMES))
+    )
+    seen = kind > 0
+    distance = torch.stack([seen & (near > 0), seen & (near == 0)], -1)
+    target = torch.cat([kinds, colours, sides, distance.long()], -1).amax(2).float()
+    known = torch.ones_like(target)
+    close_call = (seen & (side == 0)).any(2)
+    first = len(NAMES) - len(PLACES)
+    known[..., first : first + sides.shape[-1]] = (~close_call)[..., None].float()
+    return target, known
+
+
+def _centre_targets(cells: Tensor) -> tuple[Tensor, Tensor]:
+    """Whether a token holds the centre of a thing, and where that is known."""
+    target = (cells[..., 4] == CENTRE).any(2)
+    doubtful = (cells[..., 4] == PERHAPS).any(2) & ~target
+    return target.float(), (~doubtful).float()
 
 
 def to_tensors(shard: Shard, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:

@@ -5,9 +5,12 @@ from mobilevlm_ros.sim.scenes import Scene
 from mobilevlm_ros.sim.things import Thing
 from mobilevlm_ros.sim.world import Pose, World
 from mobilevlm_ros.training.labels import (
+    CENTRE,
     COLOUR_NAMES,
     FARTHEST,
     KIND_NAMES,
+    PERHAPS,
+    SIDE_NAMES,
     free_room,
     patch_labels,
 )
@@ -17,18 +20,37 @@ def scene(*things: Thing) -> Scene:
     return Scene(World(10.0, 10.0, things), Pose(1.0, 5.0, 0.0), 0)
 
 
+def labels_of(*things: Thing) -> np.ndarray:
+    shown = scene(*things)
+    view = shown.view()
+    return patch_labels(shown, view, shown.observe(view).sightings)
+
+
 def test_patches_are_labelled_with_what_covers_them() -> None:
-    shown = scene(Thing('barrel', 'red', 3.0, 5.0))
-    labels = patch_labels(shown, shown.view())
+    labels = labels_of(Thing('barrel', 'red', 3.0, 5.0))
     covered = labels[..., 0] > 0
     assert 10 < covered.sum() < 60
-    found = {tuple(int(v) for v in row) for row in labels[covered]}
-    assert found == {(KIND_NAMES.index('barrel'), COLOUR_NAMES.index('red'), 1)}
+    found = {tuple(int(v) for v in row[:4]) for row in labels[covered]}
+    barrel, red = KIND_NAMES.index('barrel'), COLOUR_NAMES.index('red')
+    assert found == {(barrel, red, 1, SIDE_NAMES.index('ahead'))}
     assert abs(np.nonzero(covered)[1].mean() - 7.5) < 1
 
 
+def test_every_thing_has_one_centre() -> None:
+    things = [Thing('table', 'red', 4.0, 6.5), Thing('box', 'red', 4.0, 3.6)]
+    labels = labels_of(*things)
+    rows, columns = np.nonzero(labels[..., 4] == CENTRE)
+    assert len(rows) == 2
+    assert set(labels[rows, columns, 0]) == {KIND_NAMES.index('table'), KIND_NAMES.index('box')}
+
+
+def test_a_doubtful_thing_is_only_perhaps_a_centre() -> None:
+    labels = labels_of(Thing('ball', 'red', 6.5, 5.0))
+    assert (labels[..., 4] == PERHAPS).sum() == 1 and (labels[..., 4] == CENTRE).sum() == 0
+
+
 def test_an_empty_room_has_no_labels() -> None:
-    assert not patch_labels(scene(), scene().view()).any()
+    assert not labels_of().any()
 
 
 def test_free_room_is_less_where_something_stands() -> None:
