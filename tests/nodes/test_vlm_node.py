@@ -91,12 +91,13 @@ def test_concurrent_questions_are_all_answered_each_its_own(start_fake, client):
 @pytest.fixture
 def slow(start, client, processes):
     """A vlm_node busy with an answer that takes for ever: the process, and who asked for it."""
-    process = start(str(Path(__file__).with_name('slow_vlm_node.py')), queue_size=4, captions='false')
-    client.show(50)
+    program = Path(__file__).with_name('slow_vlm_node.py')
+    process = start(str(program), queue_size=4, captions='false')
     futures = []
 
     def busy():
         if not futures or futures[-1].done():  # refused while there was no image
+            client.show(50)
             futures.append(client.send())
         client.spin(0.1)
         return 'pondering' in processes.log.read_text()
@@ -141,9 +142,17 @@ def test_several_cameras_are_told_apart(start_fake, client):
 
 def test_broken_images_are_logged_and_do_no_harm(start_fake, client, processes):
     start_fake()
-    client.publish(Image(encoding='32FC1', height=2, width=2, step=8, data=bytes(16)))
-    client.publish(Image(encoding='rgb8', height=2, width=2, step=6, data=bytes(3)))
-    client.wait(lambda: 'is not supported; send one of' in processes.log.read_text())
+    for message, reason in (
+        (Image(encoding='32FC1', height=2, width=2, step=8, data=bytes(16)), 'not supported'),
+        (Image(encoding='rgb8', height=2, width=2, step=6, data=bytes(3)), 'truncated'),
+    ):
+
+        def logged(message=message, reason=reason):
+            client.publish(message)
+            client.spin(0.1)
+            return reason in processes.log.read_text()
+
+        client.wait(logged)
     assert client.ask().status.code == Status.NO_IMAGE
     client.show(30)
     assert client.answer().answer.text == 'Well? brightness 30'
@@ -194,7 +203,7 @@ def test_a_failed_configure_is_logged_and_can_be_tried_again(start, client, proc
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_node_within_a_second_and_its_requests_first(slow, client, number, slack):
+def test_a_signal_ends_the_node_in_a_second_and_its_requests_first(slow, client, number, slack):
     process, future = slow
     process.send_signal(number)
     began = time.monotonic()
