@@ -36,7 +36,7 @@ class CameraNode(Node):
         if frame is None:
             self._end_series()
         elif isinstance(frame, ImageError):
-            self.get_logger().error(f'skipped a frame: {frame}')
+            self.get_logger().error(f'skipped a frame: {frame}', throttle_duration_sec=1.0)
         else:
             self._good += 1
             stamp = self.get_clock().now().to_msg()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from mobilevlm_ros.engine import ConfigError
+
+NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
 
 
 def setting(
@@ -30,6 +33,9 @@ class VlmNodeConfig:
     def __post_init__(self) -> None:
         if not self.cameras or len(set(self.cameras)) < len(self.cameras):
             raise ConfigError(f'cameras is {list(self.cameras)}; give each camera its own name')
+        for camera in self.cameras:
+            if not NAME.fullmatch(camera):
+                raise ConfigError(f"{camera!r} in cameras will not do as a part of a topic's name")
 
     def image_topic(self, camera: str) -> str:
         """The topic that a camera's images come from."""

@@ -17,10 +17,10 @@ from sensor_msgs.msg import Image
 
 from mobilevlm_ros.engine import (
     Answer,
+    ConfigError,
     Engine,
     EngineConfig,
     EngineWorker,
-    ImageError,
     MobileVlmError,
     NoImageError,
     create_fake_engine,
@@ -74,7 +74,6 @@ class VlmNode(LifecycleNode):
             qos_profile=QoSProfile(depth=depth),
             callback_group=ReentrantCallbackGroup(),
         )
-        logging.getLogger('mobilevlm_ros').addHandler(RosHandler(self))
 
     def start(self) -> None:
         """Configure and activate, if `autostart` says so.
@@ -101,11 +100,10 @@ class VlmNode(LifecycleNode):
         try:
             on_caption = self._publish_caption if self._config.captions else None
             self._worker = EngineWorker(self._open_engine(), on_caption)
-        except MobileVlmError as error:
-            self.get_logger().error(f'cannot configure: {error}')
-            return TransitionCallbackReturn.FAILURE
-        except Exception:  # rclpy would swallow it
-            self.get_logger().error(f'cannot configure:\n{traceback.format_exc()}')
+        except Exception as error:  # rclpy would swallow it
+            ours = isinstance(error, MobileVlmError)
+            cause = str(error) if ours else traceback.format_exc()
+            self.get_logger().error(f'cannot configure: {cause}')
             return TransitionCallbackReturn.FAILURE
         return super().on_configure(state)
 
@@ -142,6 +140,8 @@ class VlmNode(LifecycleNode):
 
     def _open_engine(self) -> Engine:
         config, clock = self._engine_config, self.get_clock()
+        if config.held_frames < len(self._config.cameras):
+            raise ConfigError('held_frames must not be less than the number of cameras')
         if config.encoder == config.llm == 'fake':
             return create_fake_engine(config, clock=lambda: clock.now().nanoseconds)
         bundle = self._config.bundle or default_bundle()
@@ -153,16 +153,9 @@ class VlmNode(LifecycleNode):
             worker.close()
 
     def _keep(self, camera: str, message: Image) -> None:
-        worker = self._worker
-        if worker is None:
-            return
-        try:
-            worker.show(image_to_frame(message, camera))
+        if worker := self._worker:
+            worker.offer(camera, partial(image_to_frame, message, camera))
             self._cameras.setdefault(camera, False)
-        except ImageError as error:
-            self.get_logger().error(
-                f'an image of {camera} cannot be used: {error}', throttle_duration_sec=5.0
-            )
 
     def _publish_caption(self, answer: Answer) -> None:
         if self._active:
@@ -217,6 +210,7 @@ class VlmNode(LifecycleNode):
 
 def _create() -> VlmNode:
     node = VlmNode()
+    logging.getLogger('mobilevlm_ros').addHandler(RosHandler(node))
     node.start()
     return node
 

@@ -81,7 +81,7 @@ def test_every_parameter_is_described(node, config):
         assert described.describe_parameter(name).description, name
 
 
-@pytest.mark.parametrize('cameras', [(), ('a', 'a')])
+@pytest.mark.parametrize('cameras', [(), ('a', 'a'), ('front left',), ('',)])
 def test_cameras_need_names_of_their_own(cameras):
     with pytest.raises(ConfigError, match='cameras'):
         VlmNodeConfig(cameras=cameras)
