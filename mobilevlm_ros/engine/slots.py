@@ -6,11 +6,14 @@ Frames of a camera are numbered from 1 as they are shown. No locks here: the wor
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from mobilevlm_ros.engine.engine import EncodedFrame
 from mobilevlm_ros.engine.errors import MobileVlmError
 from mobilevlm_ros.engine.types import Frame, Timing
+
+FrameSource = Callable[[], Frame]  # may raise ImageError
 
 
 @dataclass(slots=True)
@@ -21,7 +24,7 @@ class CameraSlot:
     shown: int = 0  # number of the newest frame shown
     taken: int = 0  # number of the newest that was taken to be encoded
     held: int = 0  # number of the frame that the engine holds
-    frame: Frame | None = None  # the frame shown, until it is taken
+    source: FrameSource | None = None  # of the frame shown, until it is taken
     encoded: tuple[int, EncodedFrame] | None = None  # with its number, until it is held
     held_frame: Frame | None = None
     looked: Timing | None = None  # how long the look at the held frame took
@@ -33,9 +36,9 @@ class CameraSlot:
     failed: int = 0  # number of the last frame that could not be looked at
     failure: MobileVlmError | None = None  # and why
 
-    def show(self, frame: Frame) -> None:
-        """Store a frame in place of the last one."""
-        self.frame = frame
+    def show(self, source: FrameSource) -> None:
+        """Store what makes a frame in place of the last one."""
+        self.source = source
         self.shown += 1
 
     def due(self, wanted: int) -> float:
@@ -43,20 +46,20 @@ class CameraSlot:
 
         Nothing is encoded ahead while the last frame still waits to be held.
         """
-        if self.frame is None:
+        if self.source is None:
             return math.inf
         if wanted > self.taken:
             return -math.inf
         ahead = self.period_s < math.inf and self.encoded is None
         return self.taken_at + self.period_s if ahead else math.inf
 
-    def take(self, now: float) -> tuple[int, Frame]:
-        """The newest frame and its number, to be encoded."""
-        assert self.frame is not None
-        frame, self.frame = self.frame, None
+    def take(self, now: float) -> tuple[int, FrameSource]:
+        """The newest frame's number and what makes it, to be encoded."""
+        assert self.source is not None
+        source, self.source = self.source, None
         self.taken = self.shown
         self.taken_at = now
-        return self.taken, frame
+        return self.taken, source
 
     def hold(self, number: int, encoded: EncodedFrame, looked: Timing, now: float) -> None:
         """Note that the engine holds this frame now."""

@@ -18,7 +18,7 @@ from functools import partial
 from mobilevlm_ros.engine import errors
 from mobilevlm_ros.engine.engine import EncodedFrame, Engine, last
 from mobilevlm_ros.engine.requests import Request
-from mobilevlm_ros.engine.slots import CameraSlot
+from mobilevlm_ros.engine.slots import CameraSlot, FrameSource
 from mobilevlm_ros.engine.timing import Arrival
 from mobilevlm_ros.engine.types import Answer, Frame, Question
 
@@ -59,10 +59,14 @@ class EngineWorker:
 
     def show(self, frame: Frame) -> None:
         """Store a frame as the newest of its camera; it is looked at when its turn comes."""
+        self.offer(frame.camera, lambda: frame)
+
+    def offer(self, camera: str, source: FrameSource) -> None:
+        """The same for a frame that is yet to be decoded: by the vision thread, if ever."""
         with self._changed:
-            if frame.camera not in self._slots:
-                self._slots[frame.camera] = CameraSlot(self._look_period_s())
-            self._slots[frame.camera].show(frame)
+            if camera not in self._slots:
+                self._slots[camera] = CameraSlot(self._look_period_s())
+            self._slots[camera].show(source)
             self._changed.notify_all()
 
     def submit(self, question: Question, camera: str = '', newest: bool = False) -> Future[Answer]:
@@ -166,18 +170,18 @@ class EngineWorker:
                 now = time.perf_counter()
                 if due <= now:
                     slot = self._slots[camera]
-                    return partial(self._encode, slot, *slot.take(now))
+                    return partial(self._encode, camera, slot, *slot.take(now))
                 self._changed.wait(min(due - now, threading.TIMEOUT_MAX))
         return None
 
     def _wanted(self, camera: str) -> int:
         return max((r.needs for r in self._waiting if r.camera == camera), default=0)
 
-    def _encode(self, slot: CameraSlot, number: int, frame: Frame) -> None:
+    def _encode(self, camera: str, slot: CameraSlot, number: int, source: FrameSource) -> None:
         try:
-            encoded = self._engine.encode(frame)
+            encoded = self._engine.encode(source())
         except Exception as error:
-            self._fail_look(slot, frame.camera, number, error)
+            self._fail_look(slot, camera, number, error)
             return
         with self._changed:
             slot.encoded = number, encoded

@@ -3,6 +3,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +21,7 @@ from mobilevlm_ros.engine import (
     EngineConfig,
     EngineWorker,
     Frame,
+    ImageError,
     NoImageError,
     Question,
     StaleImageError,
@@ -523,3 +525,29 @@ def test_questions_from_many_threads_all_get_answers_about_real_frames(
         thread.join()
     assert len(answers) == 40
     assert all(answer.timing.generated_tokens <= 3 for answer in answers)
+
+
+def test_a_frame_that_nobody_looks_at_is_never_decoded(start: Start) -> None:
+    worker, decoded = start(look='on_demand'), list[int]()
+
+    def source(level: int) -> Frame:
+        assert threading.current_thread().name == 'vision'
+        decoded.append(level)
+        return grey(level, camera='front')
+
+    for level in (1, 2, 3):
+        worker.offer('front', partial(source, level))
+    text_of(worker.submit(Q, 'front'))
+    assert decoded == [3]
+
+
+def test_a_frame_that_cannot_be_decoded_fails_its_questions_and_no_others(start: Start) -> None:
+    worker = start(look='on_demand')
+
+    def broken() -> Frame:
+        raise ImageError('the data are truncated')
+
+    worker.offer('front', broken)
+    assert isinstance(error_of(worker.submit(Q, 'front')), ImageError)
+    worker.show(grey(5, camera='front'))
+    assert text_of(worker.submit(Q, 'front'))
