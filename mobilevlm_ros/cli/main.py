@@ -15,7 +15,6 @@ VERBS = {
     'doctor': 'report versions, backends, devices and settings, to attach to a question',
     'eval': 'measure how often a model answers right in the simulated world',
     'train': 'train a small model in the simulated world',
-    'convert': 'turn a checkpoint into a bundle that this package runs',
 }
 EPILOG = """\
 examples:
