@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 import rclpy
 from rclpy.signals import SignalHandlerOptions
@@ -33,8 +32,6 @@ def main(argv: list[str] | None = None) -> int:
     """
     options = _parser().parse_args(argv)
     isolate(os.environ)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
     try:
         options.out.mkdir(parents=True, exist_ok=True)
         return _run(options)
@@ -50,6 +47,8 @@ def _run(options: argparse.Namespace) -> int:
     world = random_world(options.seed)
     report = Report(options.out)
     with Processes(options.out) as processes:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, processes.interrupt)
         processes.start('sim_node', [f'seed:={options.seed}'])
         processes.start('vlm_node', vlm)
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
@@ -59,11 +58,6 @@ def _run(options: argparse.Namespace) -> int:
         finally:
             rclpy.try_shutdown()
     return 0 if report.finish(options.questions, options.pass_share) else 1
-
-
-def _interrupt(number: int, _: object) -> NoReturn:
-    """Leave through every `with` and `finally`, so that the children end too."""
-    raise SystemExit(128 + number)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -34,6 +34,7 @@ class Processes:
     def __init__(self, logs: Path) -> None:
         self._logs = logs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._signal = 0  # that told the demo to end
 
     def __enter__(self) -> Processes:
         """Start nothing yet."""
@@ -65,8 +66,19 @@ class Processes:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
 
+    def interrupt(self, number: int, _: object) -> None:
+        """A signal handler: end the demo at the next check, never while a child is starting."""
+        self._signal = number
+
     def check(self) -> None:
-        """Raise DemoError with the end of its output if a child has ended."""
+        """Go on only while every child runs and nobody told the demo to end.
+
+        Raises:
+            DemoError: with the end of its output if a child has ended.
+            SystemExit: after a signal.
+        """
+        if self._signal:
+            raise SystemExit(128 + self._signal)
         for name, process in self._running.items():
             if process.poll() is not None:
                 lines = self._log(name).read_text(errors='replace').splitlines()[-TAIL_LINES:]

@@ -86,24 +86,31 @@ def test_isolation_keeps_what_is_set():
     assert Path(environ['FASTDDS_DEFAULT_PROFILES_FILE']).is_file()
 
 
-def children_of(folder):
-    listed = subprocess.run(['ps', '-eo', 'pid,args'], capture_output=True, text=True, check=True)
-    return [line for line in listed.stdout.splitlines() if str(folder) in line]
+def processes_of(folder):
+    """Command lines that name the folder."""
+    found = []
+    for path in Path('/proc').glob('[0-9]*/cmdline'):
+        try:
+            words = path.read_bytes().decode(errors='replace')
+        except OSError:
+            continue
+        if str(folder) in words:
+            found.append(words)
+    return found
 
 
 @pytest.mark.ros
 def test_the_whole_demo_runs_on_a_fake_model(ros_domain, tmp_path):
-    command = [*DEMO, '--fake', '--seconds', '5', '--questions', '4', '--out', str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    options = ['--seconds', '5', '--questions', '4', '--pass-share', '0', '--out', str(tmp_path)]
+    done = subprocess.run(
+        [*DEMO, '--fake', *options], capture_output=True, text=True, timeout=110, check=False
+    )
+    assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert done.returncode == 1, done.stderr  # the fake knows nothing
-    assert lines[-1].startswith('demo: 0/') and lines[-1].endswith('answers match the simulator')
+    assert lines[-1].startswith('demo: 0/')  # the fake knows nothing
+    assert lines[-1].endswith('answers match the simulator')
     assert any(line.startswith('caption ') for line in lines)
     assert (tmp_path / 'demo.png').stat().st_size > 10_000
-    passed = subprocess.run(
-        [*command, '--pass-share', '0'], capture_output=True, text=True, timeout=110, check=False
-    )
-    assert passed.returncode == 0
 
 
 @pytest.mark.ros
@@ -124,7 +131,7 @@ def test_an_interrupted_demo_leaves_no_process(ros_domain, tmp_path, number):
     end = time.monotonic() + 60
     while not (tmp_path / 'vlm_node.log').exists() and time.monotonic() < end:
         time.sleep(0.1)
-    assert len(children_of(tmp_path)) >= 2
+    assert len(processes_of(tmp_path)) >= 2
     demo.send_signal(number)
     assert demo.wait(20) == 128 + number
-    assert children_of(tmp_path) == []
+    assert processes_of(tmp_path) == []
