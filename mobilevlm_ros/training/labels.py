@@ -9,7 +9,7 @@ import numpy as np
 from mobilevlm_ros.sim.camera import Camera, View
 from mobilevlm_ros.sim.scenes import Scene
 from mobilevlm_ros.sim.things import COLOURS, KINDS
-from mobilevlm_ros.sim.truth import HALF_WIDTH, NEAR, SIDE, SIDE_MARGIN, Sighting, room_ahead
+from mobilevlm_ros.sim.truth import HALF_WIDTH, SIDE, SIDE_MARGIN, Sighting, room_ahead
 
 GRID = 16  # patches per side
 COLUMNS = 8  # headings for which free room is labelled
@@ -19,7 +19,8 @@ COVER = 0.2  # share of a patch that a thing covers to be its label
 KIND_NAMES = ('', *KINDS)
 COLOUR_NAMES = ('', *COLOURS)
 SIDE_NAMES = ('', 'left', 'ahead', 'right')
-LAYERS = 5  # kind, colour, near, side, centre
+DISTANCE_STEP = 0.05  # metres, of the distance layer
+LAYERS = 5  # kind, colour, distance, side, centre
 NOT_CENTRE, CENTRE, PERHAPS = 0, 1, 2
 
 
@@ -27,8 +28,8 @@ def patch_labels(scene: Scene, view: View, sightings: tuple[Sighting, ...]) -> n
     """What covers each patch: uint8 [GRID, GRID, LAYERS], zero where nothing does.
 
     Layers: kind, colour and side as indices of their names (side 0 also where it is a close
-    call), near as 0 or 1, and whether the patch is its thing's centre (PERHAPS, if the thing
-    itself is doubtful). Every thing has one centre, so that things can be counted by it.
+    call), distance in DISTANCE_STEP (up to 255), and whether the patch is its thing's centre
+    (PERHAPS, if the thing itself is doubtful). Every thing has one centre to be counted by.
     """
     covered = _covered(view, len(scene.world.things))
     labels = np.zeros((GRID, GRID, LAYERS), np.uint8)
@@ -57,7 +58,7 @@ def _describe(sighting: Sighting) -> tuple[int, int, int, int]:
     return (
         KIND_NAMES.index(thing.kind),
         COLOUR_NAMES.index(thing.colour),
-        int(sighting.distance < NEAR),
+        int(np.clip(sighting.distance / DISTANCE_STEP, 1, 255)),
         0 if close_call else side,
     )
 

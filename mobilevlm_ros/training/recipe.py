@@ -37,9 +37,9 @@ VOCABULARY = 'tokenizer.model'
 KINDS = list(QUESTION_KINDS)
 TEXT_SHARDS = 4  # whose questions the vocabulary is trained on
 ENCODE_BATCH = 50
-VISION = StageConfig('1-vision', 1200, 1.5e-3, compiled=True)
-LANGUAGE = StageConfig('2-language', 1200, 2e-3)
-JOINT = StageConfig('3-joint', 600, 6e-4)
+VISION = StageConfig('1-vision', 900, 1.5e-3, compiled=True)
+LANGUAGE = StageConfig('2-language', 300, 2e-3)
+JOINT = StageConfig('3-joint', 700, 1.2e-3)
 
 Batches = Iterator[Callable[[], Losses]]
 

@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mobilevlm_ros.model.mobilevlm import Geometry, MobileVlm
+from mobilevlm_ros.sim.truth import NEAR
 from mobilevlm_ros.training.dataset import Shard
 from mobilevlm_ros.training.labels import (
     CENTRE,
     COLOUR_NAMES,
+    DISTANCE_STEP,
     GRID,
     KIND_NAMES,
     PERHAPS,
@@ -37,6 +39,7 @@ class VisionHeads(nn.Module):
         outputs = len(KIND_NAMES) + len(COLOUR_NAMES) + 1
         self.patch = nn.Linear(geometry.vision_width, outputs)
         self.centre = nn.Linear(geometry.width, 1)
+        self.range = nn.Linear(geometry.width, 1)
         self.room = nn.Linear(geometry.width * GRID // 2, 1)
         self.scale = nn.Parameter(torch.tensor(5.0))
         self.bias = nn.Parameter(torch.tensor(-3.0))
@@ -67,6 +70,7 @@ def vision_losses(
     table = F.normalize(model.llama.get_input_embeddings().weight[words].float(), dim=-1)
     pointing = F.normalize(tokens, dim=-1) @ table.T * heads.scale.exp().clamp(max=60) + heads.bias
     losses['words'] = _masked(pointing, *_word_targets(cells)) * 4
+    losses['range'] = _range_loss(heads.range(tokens)[..., 0], cells)
     losses['centre'] = _masked(heads.centre(tokens)[..., 0], *_centre_targets(cells)) * 2
     half = GRID // 2
     columns = tokens.reshape(len(tokens), half, half, -1).transpose(1, 2).flatten(2)
@@ -80,7 +84,7 @@ def _patch_losses(logits: Tensor, labels: Tensor) -> Losses:
     weight = torch.where(seen > 0, 1.0, 0.25)
     kind = F.cross_entropy(kinds.transpose(1, 2), labels[..., 0], reduction='none')
     colour = F.cross_entropy(colours.transpose(1, 2), labels[..., 1], reduction='none')
-    is_near = labels[..., 2].float()
+    is_near = (labels[..., 2] < NEAR / DISTANCE_STEP).float()
     far = F.binary_cross_entropy_with_logits(near[..., 0], is_near, reduction='none')
     return {
         'kind': (kind * weight).sum() / weight.sum(),
@@ -104,19 +108,29 @@ def _cells(labels: Tensor) -> Tensor:
 
 def _word_targets(cells: Tensor) -> tuple[Tensor, Tensor]:
     """Which of NAMES hold for what a token covers (multi-hot), and where that is known."""
-    kind, colour, near, side, _ = cells.unbind(-1)
+    kind, colour, steps, side, _ = cells.unbind(-1)
     kinds, colours, sides = (
         F.one_hot(layer, len(names))[..., 1:]
         for layer, names in ((kind, KIND_NAMES), (colour, COLOUR_NAMES), (side, SIDE_NAMES))
     )
     seen = kind > 0
-    distance = torch.stack([seen & (near > 0), seen & (near == 0)], -1)
+    near = steps < NEAR / DISTANCE_STEP
+    distance = torch.stack([seen & near, seen & ~near], -1)
     target = torch.cat([kinds, colours, sides, distance.long()], -1).amax(2).float()
     known = torch.ones_like(target)
     close_call = (seen & (side == 0)).any(2)
     first = len(NAMES) - len(PLACES)
     known[..., first : first + sides.shape[-1]] = (~close_call)[..., None].float()
     return target, known
+
+
+def _range_loss(found: Tensor, cells: Tensor) -> Tensor:
+    """Error of the logarithm of the distance to the nearest thing that a token covers."""
+    seen = cells[..., 0] > 0
+    steps = torch.where(seen, cells[..., 2], 255).amin(2)
+    errors = (found - (steps * DISTANCE_STEP).log()).abs()
+    known = seen.any(2).float()
+    return (errors * known).sum() / known.sum().clamp(min=1)
 
 
 def _centre_targets(cells: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 
 from mobilevlm_ros.sim.scenes import Scene
-from mobilevlm_ros.sim.things import Thing
+from mobilevlm_ros.sim.things import KINDS, Thing
 from mobilevlm_ros.sim.world import Pose, World
 from mobilevlm_ros.training.labels import (
     CENTRE,
     COLOUR_NAMES,
+    DISTANCE_STEP,
     FARTHEST,
     KIND_NAMES,
     PERHAPS,
@@ -32,7 +33,8 @@ def test_patches_are_labelled_with_what_covers_them() -> None:
     assert 10 < covered.sum() < 60
     found = {tuple(int(v) for v in row[:4]) for row in labels[covered]}
     barrel, red = KIND_NAMES.index('barrel'), COLOUR_NAMES.index('red')
-    assert found == {(barrel, red, 1, SIDE_NAMES.index('ahead'))}
+    steps = int((2.0 - KINDS['barrel'].radius) / DISTANCE_STEP)
+    assert found == {(barrel, red, steps, SIDE_NAMES.index('ahead'))}
     assert abs(np.nonzero(covered)[1].mean() - 7.5) < 1
 
 
