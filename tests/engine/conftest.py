@@ -17,7 +17,15 @@ import pytest
 import sentencepiece
 from onnx import TensorProto, helper, numpy_helper
 
-from mobilevlm_ros.engine import Engine, EngineConfig, Frame, open_engine
+from mobilevlm_ros.engine import (
+    Answer,
+    Engine,
+    EngineConfig,
+    EngineWorker,
+    Frame,
+    create_fake_engine,
+    open_engine,
+)
 
 WIDTH, LAYERS, HEADS, FFN, CONTEXT = 64, 2, 2, 256, 256
 SIZE, PATCH = 32, 8
@@ -210,3 +218,28 @@ def make_frame() -> Callable[..., Frame]:
         return Frame(pixels, **fields)
 
     return make
+
+
+@pytest.fixture
+def fake() -> Iterator[Engine]:
+    with create_fake_engine() as engine:
+        yield engine
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., EngineWorker]]:
+    """Starts workers, on fakes unless told otherwise, and closes them after the test."""
+    workers: list[EngineWorker] = []
+
+    def start(
+        engine: Engine | None = None,
+        on_caption: Callable[[Answer], None] | None = None,
+        **settings: Any,
+    ) -> EngineWorker:
+        engine = engine or create_fake_engine(EngineConfig(**{'look_rate_hz': 0.0, **settings}))
+        workers.append(EngineWorker(engine, on_caption))
+        return workers[-1]
+
+    yield start
+    for worker in workers:
+        worker.close()

@@ -1,0 +1,68 @@
+"""What the tests of the engine and of its worker share beside fixtures."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import numpy as np
+
+from mobilevlm_ros.engine import (
+    Answer,
+    Engine,
+    EngineConfig,
+    EngineWorker,
+    Frame,
+    Question,
+    create_fake_engine,
+)
+
+MakeFrame = Callable[..., Frame]
+Start = Callable[..., EngineWorker]
+WAIT_S = 30.0  # machines may be busy
+Q = Question('Q')
+AHEAD = Question('What is ahead?', max_tokens=8)
+
+
+def grey(level: int, **fields: Any) -> Frame:
+    return Frame(np.full((8, 8, 3), level, np.uint8), **fields)
+
+
+def error_of(future: Future[Answer]) -> BaseException | None:
+    return future.exception(WAIT_S)
+
+
+def text_of(future: Future[Answer]) -> str:
+    return future.result(WAIT_S).text
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline, 'it did not happen in time'
+        time.sleep(0.002)
+
+
+class Gate:
+    """Holds up a call of the engine until it is opened."""
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
+        self._open = threading.Event()
+        self.entered = threading.Event()
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.entered.set()
+        assert self._open.wait(WAIT_S)
+        return self._call(*arguments)
+
+    def open(self) -> None:
+        self._open.set()
+
+
+def slow(token_s: float, **settings: Any) -> Engine:
+    """An engine whose every token takes so many seconds."""
+    engine = create_fake_engine(EngineConfig(**settings))
+    engine._llm._delay_s = token_s  # type: ignore[attr-defined]
+    return engine

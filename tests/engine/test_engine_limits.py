@@ -1,0 +1,111 @@
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mobilevlm_ros.engine import (
+    Answer,
+    BusyError,
+    ConfigError,
+    DeadlineError,
+    Engine,
+    EngineConfig,
+    NoImageError,
+    Question,
+    StaleImageError,
+    TooLongError,
+    create_fake_engine,
+    open_engine,
+)
+from tests.engine.support import AHEAD, MakeFrame, grey
+
+
+def test_an_answer_ends_where_the_context_does(tiny_bundle: Path, make_frame: MakeFrame) -> None:
+    config = EngineConfig(context_length=60, max_tokens=500, llm_threads=1)
+    with open_engine(tiny_bundle, config) as engine:
+        engine.look(make_frame())
+        answer = engine.ask(Question('What is ahead?'))
+    timing = answer.timing
+    assert answer.finish_reason == 'length'
+    assert timing.prompt_tokens + timing.visual_tokens + timing.generated_tokens == 61
+
+
+@pytest.mark.parametrize('length', [300, 10_000_000])
+def test_a_question_longer_than_the_context_is_refused_with_the_room_there_is(
+    engine: Engine, make_frame: MakeFrame, length: int
+) -> None:
+    engine.look(make_frame())
+    with pytest.raises(TooLongError, match=r'there is room for \d+ tokens: shorten'):
+        engine.ask(Question('x' * length))
+    engine.ask(AHEAD)
+
+
+def test_the_longest_question_that_fits_is_answered_with_one_token(fake: Engine) -> None:
+    fake.look(grey(5))
+    room = fake._llm.context_length - len('USER: ') - 1 - 4 - len('\n ASSISTANT:') - 1
+    assert fake.ask(Question('x' * room)).timing.generated_tokens == 2
+    with pytest.raises(TooLongError):
+        fake.ask(Question('x' * (room + 1)))
+
+
+def test_a_question_before_any_frame_is_refused(fake: Engine) -> None:
+    with pytest.raises(NoImageError, match='no image from any camera yet'):
+        fake.ask(AHEAD)
+    fake.look(grey(1, camera='front'))
+    with pytest.raises(NoImageError, match="no image from camera 'rear' yet"):
+        fake.ask(AHEAD, 'rear')
+
+
+def test_a_frame_older_than_allowed_is_refused() -> None:
+    now_ns = 10_000_000_000
+    config = EngineConfig(max_age_s=2.0)
+    with create_fake_engine(config, clock=lambda: now_ns) as engine:
+        engine.look(grey(1, stamp_ns=7_500_000_000))
+        with pytest.raises(StaleImageError, match=r'2\.50 s old and max_age is 2 s'):
+            engine.ask(AHEAD)
+        assert engine.ask(replace(AHEAD, max_age_s=3)).timing.image_age_ms == 2500
+        engine.look(grey(1))  # a stamp that is not known
+        engine.ask(AHEAD)
+
+
+def test_a_deadline_that_has_passed_is_an_error_before_and_a_reason_after_the_first_token(
+    fake: Engine,
+) -> None:
+    fake.look(grey(1))
+    with pytest.raises(DeadlineError, match='allow more time'):
+        fake.ask(replace(AHEAD, deadline_s=1e-9))
+    stream = fake.stream(Question('Q', deadline_s=1.0))
+    next(stream)
+    time.sleep(1.0)
+    *_, answer = stream
+    assert isinstance(answer, Answer)
+    assert (answer.finish_reason, answer.timing.generated_tokens) == ('deadline', 1)
+
+
+def test_too_many_open_streams_are_refused(fake: Engine) -> None:
+    fake.look(grey(1))
+    streams = [fake.stream(AHEAD) for _ in range(fake._sequences.free + 1)]
+    with pytest.raises(BusyError):
+        for stream in streams:
+            next(stream)
+
+
+def test_one_camera_more_than_there_is_room_for_is_refused() -> None:
+    with create_fake_engine(EngineConfig(held_frames=1)) as engine:
+        engine.look(grey(1, camera='front'))
+        with pytest.raises(
+            ConfigError, match=r"camera 'rear' beside .*'front'; raise held_frames"
+        ):
+            engine.look(grey(1, camera='rear'))
+        engine.look(grey(2, camera='front'))
+
+
+def test_a_context_beyond_what_the_model_was_made_for_is_refused(tiny_bundle: Path) -> None:
+    with pytest.raises(ConfigError, match='context_length is 4096; tiny was made for 256'):
+        open_engine(tiny_bundle, EngineConfig(context_length=4096))
+
+
+def test_a_context_too_short_for_the_image_is_refused(tiny_bundle: Path) -> None:
+    with pytest.raises(ConfigError, match='context_length is 44; prompt head and image take 43'):
+        open_engine(tiny_bundle, EngineConfig(context_length=44))
