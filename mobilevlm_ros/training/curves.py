@@ -29,7 +29,7 @@ def draw_curves(folder: Path) -> Path:
     return path
 
 
-def _smooth(points: list[tuple[int, float]], span: int = 9) -> list[tuple[float, float]]:
+def _smooth(points: list[tuple[int, float]], span: int = 3) -> list[tuple[float, float]]:
     """Means of so many neighbours."""
     groups = [points[i : i + span] for i in range(0, len(points), span)]
     return [(g[-1][0], sum(v for _, v in g) / len(g)) for g in groups]
