@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -50,8 +51,9 @@ class Dataset:
         missing = [i for i in range(self.shards) if not self.path(i).exists()]
         if not missing:
             return
-        one_thread = {'initializer': cv2.setNumThreads, 'initargs': (1,)}
-        with ProcessPoolExecutor(workers, **one_thread) as pool:
+        # Not forked: torch's threads may be running, and a fork would copy their locks.
+        spawn = multiprocessing.get_context('spawn')
+        with ProcessPoolExecutor(workers, spawn, cv2.setNumThreads, (1,)) as pool:
             jobs = pool.map(self._make_shard, missing)
             for _ in tqdm(jobs, total=len(missing), desc='rendering', unit='shard'):
                 pass

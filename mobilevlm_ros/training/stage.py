@@ -98,7 +98,7 @@ class Stage:
             optimiser.zero_grad(set_to_none=True)
         self.step += 1
         bar.update()
-        if self.step % 10 == 0:
+        if self.step % 10 == 0 or self.finished:
             figures = {k: round(float(v.detach()), 4) for k, v in losses.items()}
             bar.set_postfix(figures)
             with self.log.open('a') as file:
