@@ -54,7 +54,7 @@ def _spin(node: Runnable, stop: _StopSignal) -> None:
     executor.add_node(node)
     stop.wake(executor.wake)
     while not (stop.received or node.done):
-        executor.spin_once()
+        executor.spin_once(timeout_sec=0.1)  # without a limit, a wake alone does not return
     # Requests in progress get their answer before the node disappears.
     deadline = time.monotonic() + STOP_WITHIN_S
     while not node.stop() and time.monotonic() < deadline:
