@@ -224,7 +224,7 @@ def test_a_signal_ends_an_idle_node_cleanly(start_fake, client, slack):
     client.ask()
     process.send_signal(signal.SIGTERM)
     code = process.wait(1.0 + slack)
-    assert code == 0 or slack > 1  # a very busy machine lets it end the hard way only
+    assert code == 0 or slack > 2  # a very busy machine lets it end the hard way only
 
 
 def test_the_node_needs_no_torch(tmp_path):
