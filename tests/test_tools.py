@@ -146,3 +146,21 @@ def test_profile_of_the_environment_is_installed(environment: ModuleType) -> Non
     environment.configure(Path(sys.prefix), environ)
     for variable in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'):
         assert Path(environ[variable]).is_file()
+
+
+def test_the_compiler_is_told_to_leave_amx_out_behind_the_users_flags(
+    load_tool: Callable[[str], ModuleType],
+) -> None:
+    install_llama = load_tool('install_llama')
+    flagged = install_llama.with_flag('-mno-amx-int8', {'CXXFLAGS': '-O2', 'HOME': '/home/me'})
+    assert flagged == {
+        'HOME': '/home/me', 'CFLAGS': '-mno-amx-int8', 'CXXFLAGS': '-O2 -mno-amx-int8',
+    }
+    assert install_llama.crashes('CPU : AMX_INT8 = 1 | ') and not install_llama.crashes('CPU : ')
+
+
+def test_flags_that_the_compiler_does_not_know_are_not_given(
+    load_tool: Callable[[str], ModuleType],
+) -> None:
+    knows = load_tool('install_llama').knows
+    assert knows('-O2', os.environ) and not knows('-mno-such-thing', os.environ)

@@ -83,6 +83,8 @@ class Environment:
         self.python = folder / 'bin' / 'python'
         self.stamps = folder / 'stamps'
         self.log = folder / 'setup.log'
+        names = ('constraints', f'constraints-{distro}')
+        self.pins = [word for name in names for word in ('-c', f'requirements/{name}.txt')]
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -130,10 +132,8 @@ class Environment:
 
     def pip(self, *arguments: str | Path) -> None:
         """Runs `pip install` with this project's pins."""
-        pins = ['-c', 'requirements/constraints.txt']
-        pins += ['-c', f'requirements/constraints-{self.distro}.txt']
         pip = ['-m', 'pip', '--disable-pip-version-check', '--no-input', 'install']
-        self.run(self.python, *pip, *pins, *arguments)
+        self.run(self.python, *pip, *self.pins, *arguments)
 
     def create(self) -> None:
         """Makes an empty environment, whatever was there."""
@@ -146,6 +146,11 @@ class Environment:
         """Installs the ROS wheels and mends them."""
         self.pip('-r', 'requirements/run.txt', '-r', f'requirements/ros-{self.distro}.txt')
         self.run(self.python, ROOT / 'tools' / 'fix_ros_wheels.py')
+
+    def install_llama(self) -> None:
+        """Compiles llama.cpp, or takes what pip compiled earlier if that can be used."""
+        script = ROOT / 'tools' / 'install_llama.py'
+        self.run(self.python, script, *self.pins, '-r', 'requirements/llama.txt')
 
     def install_training(self) -> None:
         """Installs the training extras with the CPU build of torch."""
@@ -244,8 +249,8 @@ def set_up(environment: Environment, extras: list[str]) -> None:
     environment.step(
         'llama', 'installing llama-cpp-python; the first time it compiles llama.cpp, '
         'which takes several minutes',
-        digest(venv, *pins, REQUIREMENTS / 'llama.txt'),
-        lambda: environment.pip('-v', '-r', 'requirements/llama.txt'),
+        digest(venv, *pins, REQUIREMENTS / 'llama.txt', ROOT / 'tools' / 'install_llama.py'),
+        environment.install_llama,
     )
     if 'dev' in extras:
         environment.step(

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mobilevlm_ros.engine.cpu import thread_count
+from mobilevlm_ros.engine.cpu import WITHOUT_AMX, has_amx, thread_count
 from mobilevlm_ros.engine.errors import BackendError, BundleFileError, ClosedError
 from mobilevlm_ros.engine.llm import check_append, check_copy, check_sequence
 from mobilevlm_ros.engine.types import Floats
@@ -213,6 +213,14 @@ def _load_model(path: Path) -> Any:
     llama_cpp.llama_backend_init()
     _complaints.clear()
     params = llama_cpp.llama_model_default_params()
+    if has_amx(llama_cpp.llama_print_system_info().decode()):
+        params.use_extra_bufts = False
+        _logger.warning(
+            'this llama.cpp was built for AMX, where some compilers make it crash, so it runs '
+            'without repacked weights; for full speed: %s pip install --no-cache-dir '
+            '--force-reinstall llama-cpp-python',
+            WITHOUT_AMX,
+        )
     model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
     if not model:
         raise BackendError(f'llama.cpp could not load {path}{_reasons()}')

@@ -17,7 +17,7 @@ PROJECTOR = 'model.mm_projector.'
 class Geometry:
     """Sizes of a model; the defaults are nano's."""
 
-    image_size: int = 160
+    image_size: int = 200
     patch_size: int = 10
     vision_width: int = 192
     vision_layers: int = 6

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -124,6 +124,16 @@ def _options(s: Sighting) -> list[Seen | None]:
         for near in sorted(nears)
     ]
     return seen if s.sure else [*seen, None]
+
+
+def likeliest(observation: Observation) -> Observation:
+    """The same with one reading, in which every close call is decided and no doubtful thing is."""
+    reading = tuple(
+        Seen(s.thing, _side(s.u), s.distance < NEAR, s.distance, s.u)
+        for s in observation.sightings
+        if s.sure
+    )
+    return replace(observation, readings=(reading,))
 
 
 def _side(u: float) -> str:

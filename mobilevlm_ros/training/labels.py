@@ -11,8 +11,8 @@ from mobilevlm_ros.sim.scenes import Scene
 from mobilevlm_ros.sim.things import COLOURS, KINDS
 from mobilevlm_ros.sim.truth import HALF_WIDTH, SIDE, SIDE_MARGIN, Sighting, room_ahead
 
-GRID = 16  # patches per side
-COLUMNS = 8  # headings for which free room is labelled
+GRID = 20  # patches per side
+COLUMNS = GRID // 2  # headings for which free room is labelled
 FARTHEST = 5.0  # metres, more room than that counts as this much
 COVER = 0.2  # share of a patch that a thing covers to be its label
 

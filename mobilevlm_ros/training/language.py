@@ -22,6 +22,8 @@ HEAD = 'A robot answers questions about what its camera sees. USER: '
 QUESTION = '\n{question} ASSISTANT:'
 IGNORED = -100
 ONCE = 'describe'  # longest answers, and all wordings share one: one of them an image is enough
+WEIGHTS = {'describe': 3.0}  # of a kind's loss; a description is only right if every word is
+PADDING = 64  # sequences have a multiple of this length, so that few shapes are compiled
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,10 @@ def choose_turns(turns: list[Turn], most: int, once: int, rng: np.random.Generat
     return [*first, *(t for t in order if t.kind != once)][:most]
 
 
-def pack(images: list[list[Turn]]) -> Packed:
-    """Lay the turns of each image end to end."""
+def pack(images: list[list[Turn]], padding: int = 1) -> Packed:
+    """Lay the turns of each image end to end, to a multiple of `padding` tokens."""
     rows = [_pack_row(turns) for turns in images]
-    longest = max(len(row[0]) for row in rows)
+    longest = -(-max(len(row[0]) for row in rows) // padding) * padding
     fills = (0, IGNORED, -1, 0, 0)
     columns = [
         torch.tensor([list(row[i]) + [fill] * (longest - len(row[i])) for row in rows])
@@ -118,7 +120,7 @@ def attention_mask(turn: Tensor, prefix: int) -> Tensor:
 def language_losses(
     model: MobileVlm, head: Tensor, visual: Tensor, packed: Packed, kinds: list[str]
 ) -> Losses:
-    """Cross-entropy of the answers' tokens; kinds weigh alike, whatever their answers' length.
+    """Cross-entropy of the answers' tokens; kinds weigh by WEIGHTS, not by their answers' length.
 
     Args:
         model: what is trained.
@@ -150,7 +152,7 @@ def language_losses(
 
 def _by_kind(each: Tensor, kind: Tensor, kinds: list[str]) -> Losses:
     return {
-        name: each[kind == number].mean() / len(kinds)
+        name: each[kind == number].mean() * WEIGHTS.get(name, 1.0) / len(kinds)
         for number, name in enumerate(kinds)
         if bool((kind == number).any())
     }

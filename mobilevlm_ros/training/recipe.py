@@ -20,6 +20,7 @@ from mobilevlm_ros.training.dataset import Dataset, Shard
 from mobilevlm_ros.training.language import (
     HEAD,
     ONCE,
+    PADDING,
     QUESTION,
     Packed,
     Turn,
@@ -37,7 +38,7 @@ VOCABULARY = 'tokenizer.model'
 KINDS = list(QUESTION_KINDS)
 TEXT_SHARDS = 4  # whose questions the vocabulary is trained on
 ENCODE_BATCH = 50
-VISION = StageConfig('1-vision', 900, 1.5e-3, compiled=True)
+VISION = StageConfig('1-vision', 900, 1.5e-3)
 LANGUAGE = StageConfig('2-language', 300, 2e-3)
 JOINT = StageConfig('3-joint', 700, 1.2e-3)
 
@@ -52,7 +53,8 @@ class Recipe:
     per_shard: int = 1000  # scenes
     seed: int = 0
     batch: int = 32
-    turns: int = 18  # questions an image
+    turns: int = 14  # questions an image
+    compiled: bool = True  # blocks and projector, which pays off over many steps
     vision: StageConfig = VISION
     language: StageConfig = LANGUAGE
     joint: StageConfig = JOINT
@@ -82,12 +84,18 @@ class Trainer:
             'heads': self.heads,
             'llama': model.llama,
         }
+        if recipe.compiled:
+            self._compile()
         self._stage(recipe.vision, everything, self._vision)
         self._stage(recipe.language, {'llama': model.llama}, self._language)
         self._stage(recipe.joint, everything, self._joint)
         folder = self.folder / 'checkpoint'
         save_checkpoint(self._checkpoint(), self.folder / VOCABULARY, folder)
         return folder
+
+    def _compile(self) -> None:
+        for module in (self.model.tower, self.model.projector, *self.model.llama.model.layers):
+            module.compile()
 
     def _stage(
         self, config: StageConfig, modules: dict[str, nn.Module], batches: Callable[[int], Batches]
@@ -123,9 +131,6 @@ class Trainer:
 
     def _vision(self, start: int) -> Batches:
         """Batches of the first stage: dense losses alone."""
-        if self.recipe.vision.compiled:
-            self.model.tower.compile()
-            self.model.projector.compile()
         generator = torch.Generator().manual_seed(start)
         for shard, rows in self.data.batches(self.recipe.batch, 11, start):
             yield partial(self._dense_losses, shard, rows, generator)
@@ -176,7 +181,7 @@ class Trainer:
             ]
         turns, rng = self._turns[shard.index], np.random.default_rng([shard.index, *rows])
         once = KINDS.index(ONCE)
-        return pack([choose_turns(turns[i], self.recipe.turns, once, rng) for i in rows])
+        return pack([choose_turns(turns[i], self.recipe.turns, once, rng) for i in rows], PADDING)
 
     @torch.no_grad()
     def _encode(self, images: np.ndarray) -> Tensor:

@@ -32,7 +32,6 @@ class StageConfig:
     weight_decay: float = 0.05
     clip: float = 1.0
     save_every_s: float = 120.0
-    compiled: bool = False  # the tower and projector by torch.compile: pays off over many steps
 
 
 def create_optimisers(modules: nn.Module, config: StageConfig) -> list[torch.optim.Optimizer]:

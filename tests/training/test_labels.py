@@ -9,6 +9,7 @@ from mobilevlm_ros.training.labels import (
     COLOUR_NAMES,
     DISTANCE_STEP,
     FARTHEST,
+    GRID,
     KIND_NAMES,
     PERHAPS,
     SIDE_NAMES,
@@ -30,12 +31,12 @@ def labels_of(*things: Thing) -> np.ndarray:
 def test_patches_are_labelled_with_what_covers_them() -> None:
     labels = labels_of(Thing('barrel', 'red', 3.0, 5.0))
     covered = labels[..., 0] > 0
-    assert 10 < covered.sum() < 60
+    assert 15 < covered.sum() < 95
     found = {tuple(int(v) for v in row[:4]) for row in labels[covered]}
     barrel, red = KIND_NAMES.index('barrel'), COLOUR_NAMES.index('red')
     steps = int((2.0 - KINDS['barrel'].radius) / DISTANCE_STEP)
     assert found == {(barrel, red, steps, SIDE_NAMES.index('ahead'))}
-    assert abs(np.nonzero(covered)[1].mean() - 7.5) < 1
+    assert abs(np.nonzero(covered)[1].mean() - (GRID - 1) / 2) < 1
 
 
 def test_every_thing_has_one_centre() -> None:
