@@ -81,8 +81,8 @@ def run(args: argparse.Namespace) -> int:
 
 def examine(engine: Engine, split: str, seed: int, scenes: int) -> Iterator[Mark]:
     """Ask the model every question of a split."""
-    bar = tqdm(sheets(split, seed, scenes), total=scenes, desc=split, unit='scene', leave=False)
-    for sheet in bar:
+    asked = sheets(split, seed, scenes)
+    for sheet in tqdm(asked, split, scenes, unit='scene', leave=False, disable=None):
         engine.look(Frame(sheet.image))
         for qa in sheet.questions:
             answer = engine.ask(Question(qa.question)).text
