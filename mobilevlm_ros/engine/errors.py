@@ -14,7 +14,9 @@ MobileVlmError                 code
 ├── DeadlineError              DEADLINE     the deadline passed before the first token
 ├── CancelledError             CANCELLED    the asker gave up
 │   └── ClosedError                         the engine was closed
-└── BackendError               INTERNAL     an inference library failed
+└── BackendError               INTERNAL     an inference library failed, or is not there
+    ├── PlanError                           no TensorRT plan that could be used
+    └── MemoryShortError                    less memory is free than the work needs
 
 `code` names a constant of msg/Status, so that nodes need no table of their own.
 """
@@ -109,4 +111,12 @@ class ClosedError(CancelledError):
 
 
 class BackendError(MobileVlmError):
-    """An inference library failed."""
+    """An inference library failed, or is not there."""
+
+
+class PlanError(BackendError):
+    """There is no TensorRT plan that fits this machine, or the one that was built is no good."""
+
+
+class MemoryShortError(BackendError):
+    """Less memory is free than the work is estimated to need."""

@@ -1,0 +1,153 @@
+"""`mobilevlm build-engine`, step by step: decide, check memory, build, compare, keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mobilevlm_ros.engine.accuracy import Agreement, compare_tokens
+from mobilevlm_ros.engine.bundle import Bundle, VisionSpec
+from mobilevlm_ros.engine.cuda import Cuda, open_cuda
+from mobilevlm_ros.engine.encoder import VisionEncoder
+from mobilevlm_ros.engine.errors import PlanError
+from mobilevlm_ros.engine.memory import check_memory, estimate, free_memory, read_meminfo
+from mobilevlm_ros.engine.plans import (
+    PRECISION,
+    PlanKey,
+    PlanOptions,
+    PlanRecord,
+    check_plan,
+    fitting_record,
+    onnx_file,
+    output_folder,
+    save_plan,
+)
+from mobilevlm_ros.engine.preprocess import preprocess
+from mobilevlm_ros.engine.tensorrt_build import build_plan
+from mobilevlm_ros.engine.tensorrt_encoder import TensorRtEncoder
+from mobilevlm_ros.engine.tensorrt_log import tensorrt_version
+from mobilevlm_ros.engine.types import Floats, Pixels
+
+LEAST_COSINE = 0.999
+REFERENCES = ('fp32', PRECISION)  # in this order, as the bundle has them
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be built."""
+
+    options: PlanOptions = field(default_factory=PlanOptions)
+    rebuild: bool = False  # even if a plan fits
+    preflight: bool = True  # refuse if memory is estimated not to do
+
+
+def build_engine(
+    bundle: Bundle, request: Request, images: Sequence[Pixels], say: Say, cuda: Cuda | None = None
+) -> Path:
+    """Make sure that a plan for this bundle and machine is there; returns its path.
+
+    Args:
+        bundle: with a fp16 ONNX file.
+        request: how to build.
+        images: uint8 RGB (height, width, 3) each, to compare the engine with ONNX Runtime on.
+        say: is told what is being done.
+        cuda: the device; None: open it.
+
+    Raises:
+        BundleError: if the bundle has no fp16 ONNX file.
+        MemoryShortError: before anything is built.
+        PlanError: if the engine cannot be built, or is not as accurate as it has to be; there is
+            no plan for this key then.
+        BackendError: if TensorRT, CUDA or ONNX Runtime is missing or fails.
+    """
+    onnx, digest = onnx_file(bundle)
+    version, cuda = tensorrt_version(), cuda or open_cuda()
+    key, folder = PlanKey(version, cuda.sm, digest), output_folder(bundle)
+    say(f'TensorRT {version}, SM {cuda.sm} through {cuda.name}, from {onnx.name}')
+    if not request.rebuild and (path := _kept(folder, key, request.options, say)):
+        return path
+    if request.preflight:
+        _check_memory(onnx, request.options, cuda, say)
+    pixels = _preprocess_all(images, bundle.vision)
+    precision, expected = _reference_tokens(bundle, pixels, say)
+    say('building; this takes minutes')
+    timing = folder / f'timing-trt{version}-sm{cuda.sm}.cache'
+    plan = build_plan(onnx, request.options, timing)
+    found = _encode_and_close(TensorRtEncoder(plan, bundle.vision, cuda), pixels)
+    agreement = compare_tokens(found, expected)
+    _pass_gate(agreement, precision, say)
+    record = PlanRecord(
+        key, request.options, '', 0, agreement.cosine, precision, images=len(images)
+    )
+    path = save_plan(folder, plan, record)
+    say(f'wrote {path}, {plan.nbytes / 1e6:.0f} MB')
+    return path
+
+
+def _kept(folder: Path, key: PlanKey, options: PlanOptions, say: Say) -> Path | None:
+    """The plan that is there already, unless it was built otherwise or is damaged."""
+    record = fitting_record(folder, key)
+    if record is None:
+        return None
+    if record.options != options:
+        say(f'the plan that is there was built with {record.options}; building anew')
+        return None
+    try:
+        path = check_plan(folder, record)
+    except PlanError as error:
+        say(f'{error}; building anew')
+        return None
+    say(f'{path} is there already: worst cosine {record.cosine:.6f} on {record.images} images')
+    return path
+
+
+def _check_memory(onnx: Path, options: PlanOptions, cuda: Cuda, say: Say) -> None:
+    need = estimate(onnx.stat().st_size, options.workspace_mib << 20)
+    free, total = free_memory(cuda), read_meminfo('MemTotal')
+    say(
+        f'memory: {free / 2**30:.1f} GiB free; building is estimated to take '
+        f'{need.build / 2**30:.1f}, running {need.run / 2**30:.1f}'
+    )
+    check_memory(need, free, total)
+
+
+def _preprocess_all(images: Sequence[Pixels], vision: VisionSpec) -> Floats:
+    return np.stack([preprocess(image, vision) for image in images])
+
+
+def _reference_tokens(bundle: Bundle, pixels: Floats, say: Say) -> tuple[str, Floats]:
+    """ONNX Runtime's tokens, on the CPU; before building, so that one model is in memory."""
+    from mobilevlm_ros.engine.onnx_encoder import OnnxEncoder
+
+    there = bundle.backends['onnxruntime']
+    precision = next(name for name in REFERENCES if name in there)
+    path = bundle.backend_file('onnxruntime', precision)
+    say(f'encoding {len(pixels)} images with ONNX Runtime in {precision}, to compare with')
+    return precision, _encode_and_close(OnnxEncoder(path, bundle.vision, precision), pixels)
+
+
+def _encode_and_close(encoder: VisionEncoder, pixels: Floats) -> Floats:
+    """Tokens of all images, one at a time: the reference needs no more memory than for one."""
+    try:
+        return np.concatenate([encoder.encode(image[None]) for image in pixels])
+    finally:
+        encoder.close()
+
+
+def _pass_gate(agreement: Agreement, precision: str, say: Say) -> None:
+    said = (
+        f'worst token: cosine {agreement.cosine:.6f} (token {agreement.token} of image '
+        f'{agreement.image}), largest difference {agreement.max_error:.3g}'
+    )
+    if not agreement.cosine >= LEAST_COSINE:  # nan does not pass either
+        raise PlanError(
+            f'the engine is not accurate and was not kept: against ONNX Runtime in {precision}, '
+            f'{said}, where a cosine of {LEAST_COSINE} is needed. The robot goes on with ONNX '
+            'Runtime; report this with the output of `mobilevlm doctor`'
+        )
+    say(f'accuracy against ONNX Runtime in {precision}: {said}')
