@@ -108,7 +108,10 @@ class _Calls:
 
     def __call__(self, name: str, *arguments: Any) -> Any:
         """What the call gives beside its error: nothing, one value, or a tuple."""
-        error, *values = getattr(self.runtime, name)(*arguments)
+        try:
+            error, *values = getattr(self.runtime, name)(*arguments)
+        except RuntimeError as failure:  # of old versions, where there is no driver
+            raise BackendError(f'cuda-python: {name} failed: {failure}') from failure
         if int(error):
             _, text = self.runtime.cudaGetErrorString(error)
             raise BackendError(f'cuda-python: {name} failed: {text.decode()}')

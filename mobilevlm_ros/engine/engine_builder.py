@@ -61,8 +61,8 @@ def build_engine(
     Raises:
         BundleError: if the bundle has no fp16 ONNX file.
         MemoryShortError: before anything is built.
-        PlanError: if the engine cannot be built, or is not as accurate as it has to be; there is
-            no plan for this key then.
+        PlanError: if the engine cannot be built, or is not as accurate as it has to be; only a
+            plan that passed earlier is there then.
         BackendError: if TensorRT, CUDA or ONNX Runtime is missing or fails.
     """
     onnx, digest = onnx_file(bundle)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mobilevlm_ros.engine.bundle import Bundle, FileSpec, check_file, sha256
 from mobilevlm_ros.engine.cuda import open_cuda
-from mobilevlm_ros.engine.errors import BundleFileError, PlanError
+from mobilevlm_ros.engine.errors import BundleError, BundleFileError, PlanError
 from mobilevlm_ros.engine.tensorrt_log import tensorrt_version
 
 PRECISION = 'fp16'  # of the ONNX file that plans are built from
@@ -57,7 +57,12 @@ class PlanRecord:
 
 def onnx_file(bundle: Bundle) -> tuple[Path, str]:
     """The ONNX file that plans are built from, and its SHA-256 as bundle.json gives it."""
-    path = bundle.backend_file('onnxruntime', PRECISION)
+    try:
+        path = bundle.backend_file('onnxruntime', PRECISION)
+    except BundleError as error:
+        raise BundleError(
+            f'{error}; TensorRT plans are built from {PRECISION}: convert the model again with it'
+        ) from error
     return path, bundle.files[path.name].sha256
 
 
