@@ -17,7 +17,7 @@ LLAMA = ['llama-cpp-python>=0.3.16']
 ONNX = ['onnxruntime>=1.18']
 TRAIN = ['gguf', 'matplotlib', 'onnx', 'onnxscript', 'safetensors', 'sentencepiece', 'torch>=2.5',
          'transformers']
-DEV = ['mypy', 'pytest', 'pytest-timeout', 'ruff', 'types-PyYAML']
+DEV = ['cuda-bindings', 'mypy', 'pytest', 'pytest-timeout', 'ruff', 'types-PyYAML']
 
 setup(
     name='mobilevlm_ros',

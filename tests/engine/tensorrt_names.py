@@ -37,9 +37,9 @@ def look_up(module: Any, name: str) -> str | None:
 def failures() -> dict[str, str]:
     """What our code makes of a TensorRT that can create nothing."""
     from mobilevlm_ros.engine import BackendError
+    from mobilevlm_ros.engine.plans import PlanOptions
     from mobilevlm_ros.engine.tensorrt_build import build_plan
     from mobilevlm_ros.engine.tensorrt_encoder import TensorRtEncoder
-    from mobilevlm_ros.engine.plans import PlanOptions
 
     said = {}
     for name, call in (

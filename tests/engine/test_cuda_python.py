@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+from collections.abc import Callable
 from enum import IntEnum
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,71 +18,67 @@ from mobilevlm_ros.engine.cuda_python import MODULES, CudaPython
 
 CALLS = (
     'cudaDeviceGetAttribute', 'cudaFree', 'cudaFreeHost', 'cudaGetErrorString', 'cudaHostAlloc',
-    'cudaMalloc', 'cudaMemGetInfo', 'cudaMemcpyAsync', 'cudaSetDevice', 'cudaStreamCreateWithFlags',
-    'cudaStreamDestroy', 'cudaStreamSynchronize', 'cudaStreamNonBlocking',
+    'cudaMalloc', 'cudaMemGetInfo', 'cudaMemcpyAsync', 'cudaSetDevice',
+    'cudaStreamCreateWithFlags', 'cudaStreamDestroy', 'cudaStreamSynchronize',
+    'cudaStreamNonBlocking',
 )  # fmt: skip
 ATTRIBUTES = ('ComputeCapabilityMajor', 'ComputeCapabilityMinor', 'Integrated')
 KINDS = ('cudaMemcpyHostToDevice', 'cudaMemcpyDeviceToHost')
-OK = 0
+OK, STREAM = 0, 99
 
 
 class HostRuntime:
-    """Allocates with numpy and copies at once; counts what was not freed."""
+    """Allocates with numpy and copies at once; counts what was not freed.
 
-    cudaDeviceAttr = IntEnum('cudaDeviceAttr', [f'cudaDevAttr{name}' for name in ATTRIBUTES])
-    cudaMemcpyKind = IntEnum('cudaMemcpyKind', KINDS)
-    cudaStreamNonBlocking = 1
+    A call whose name is `failing` fails.
+    """
 
     def __init__(self, failing: str = '') -> None:
-        self.blocks: dict[int, Any] = {}
+        self.blocks: dict[int, object] = {}
         self.failing = failing
+        self.calls: dict[str, Callable[..., tuple[Any, ...]]] = {
+            'cudaSetDevice': lambda device: (OK,),
+            'cudaDeviceGetAttribute': lambda name, device: (OK, {1: 8, 2: 7, 3: 1}[name]),
+            'cudaMemGetInfo': lambda: (OK, 1000, 2000),
+            'cudaGetErrorString': lambda error: (OK, b'out of memory'),
+            'cudaStreamCreateWithFlags': self.create_stream,
+            'cudaStreamDestroy': self.free,
+            'cudaStreamSynchronize': lambda stream: (OK,),
+            'cudaMalloc': self.allocate,
+            'cudaFree': self.free,
+            'cudaHostAlloc': lambda size, flags: self.allocate(size),
+            'cudaFreeHost': self.free,
+            'cudaMemcpyAsync': self.copy,
+        }
+        self.constants = {
+            'cudaDeviceAttr': IntEnum('A', [f'cudaDevAttr{name}' for name in ATTRIBUTES]),
+            'cudaMemcpyKind': IntEnum('K', KINDS),
+            'cudaStreamNonBlocking': 1,
+        }
 
-    def __getattribute__(self, name: str) -> Any:
-        if name == object.__getattribute__(self, 'failing'):
+    def __getattr__(self, name: str) -> Any:
+        if name == self.failing:
             return lambda *_: (2, None)
-        return object.__getattribute__(self, name)
+        return self.calls.get(name) or self.constants[name]
 
-    def cudaSetDevice(self, device: int) -> tuple[int]:
-        return (OK,)
+    def create_stream(self, flags: int) -> tuple[int, int]:
+        assert flags == 1
+        self.blocks[STREAM] = 'stream'
+        return OK, STREAM
 
-    def cudaDeviceGetAttribute(self, attribute: int, device: int) -> tuple[int, int]:
-        return OK, {1: 8, 2: 7, 3: 1}[attribute]
-
-    def cudaMemGetInfo(self) -> tuple[int, int, int]:
-        return OK, 1000, 2000
-
-    def cudaGetErrorString(self, error: int) -> tuple[int, bytes]:
-        return OK, b'out of memory'
-
-    def cudaStreamCreateWithFlags(self, flags: int) -> tuple[int, int]:
-        assert flags == self.cudaStreamNonBlocking
-        self.blocks[99] = 'stream'
-        return OK, 99
-
-    def cudaMalloc(self, size: int) -> tuple[int, int]:
+    def allocate(self, size: int) -> tuple[int, int]:
         block = np.zeros(size, np.uint8)
         self.blocks[block.ctypes.data] = block
         return OK, block.ctypes.data
 
-    def cudaHostAlloc(self, size: int, flags: int) -> tuple[int, int]:
-        return self.cudaMalloc(size)
-
-    def cudaMemcpyAsync(
-        self, target: int, source: int, size: int, kind: int, stream: int
-    ) -> tuple[int]:
-        assert stream == 99
-        ctypes.memmove(target, source, size)
-        return (OK,)
-
-    def cudaStreamSynchronize(self, stream: int) -> tuple[int]:
-        return (OK,)
-
-    def cudaFree(self, address: int) -> tuple[int]:
+    def free(self, address: int) -> tuple[int]:
         del self.blocks[address]
         return (OK,)
 
-    cudaFreeHost = cudaFree
-    cudaStreamDestroy = cudaFree
+    def copy(self, target: int, source: int, size: int, kind: int, stream: int) -> tuple[int]:
+        assert stream == STREAM
+        ctypes.memmove(target, source, size)
+        return (OK,)
 
 
 def test_the_device_is_described() -> None:
@@ -111,10 +108,8 @@ def test_closing_frees_everything() -> None:
 
 
 def test_what_was_allocated_before_a_failure_is_freed() -> None:
-    runtime = HostRuntime()
+    runtime = HostRuntime(failing='cudaMalloc')
     cuda = CudaPython(runtime)
-    runtime.failing = 'cudaMalloc'
-    runtime.cudaHostAlloc = lambda size, flags: HostRuntime.cudaMalloc(runtime, size)  # type: ignore
     with pytest.raises(BackendError, match='cudaMalloc failed: out of memory'):
         cuda.allocate((1, 2), (1, 4))
     assert runtime.blocks == {}
@@ -135,7 +130,7 @@ def test_the_bindings_have_every_name(bindings: Any) -> None:
 
 @pytest.mark.skipif(Path('/dev/nvidiactl').exists(), reason='there may be a CUDA device')
 def test_errors_of_the_bindings_become_ours(bindings: Any) -> None:
-    with pytest.raises(BackendError, match='cuda-python: cudaSetDevice failed: .*'):
+    with pytest.raises(BackendError, match='cuda-python: cudaSetDevice failed: '):
         CudaPython(bindings)
 
 

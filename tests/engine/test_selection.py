@@ -70,7 +70,10 @@ def test_each_better_one_is_rejected_with_its_reason(full: Bundle) -> None:
     ],
 )
 def test_the_best_precision_that_the_bundle_has_is_taken(
-    fp16_bundle: Path, providers: tuple[str, ...], there: tuple[str, ...], expected: tuple[str, str]
+    fp16_bundle: Path,
+    providers: tuple[str, ...],
+    there: tuple[str, ...],
+    expected: tuple[str, str],
 ) -> None:
     assert chosen(serving(fp16_bundle, *there), machine(*providers)) == expected
 
