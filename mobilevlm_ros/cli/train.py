@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from mobilevlm_ros.convert.bundle import write_bundle
-from mobilevlm_ros.model.checkpoint import load_checkpoint
+from mobilevlm_ros.convert.source import open_source
 from mobilevlm_ros.training.curves import draw_curves
 from mobilevlm_ros.training.recipe import Recipe, Trainer
 
@@ -37,6 +37,6 @@ def run(args: argparse.Namespace) -> int:
     trainer = Trainer(Recipe(seed=args.seed), args.work, args.workers)
     checkpoint = trainer.run()
     curves = draw_curves(args.work)
-    write_bundle(load_checkpoint(checkpoint), args.model, args.out, extras=(curves,))
+    write_bundle(open_source(checkpoint), args.out, extras=(curves,))
     print(f'{args.out}: measure it with `mobilevlm eval {args.out}`')
     return 0

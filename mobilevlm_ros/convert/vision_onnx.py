@@ -15,7 +15,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
-from mobilevlm_ros.model.mobilevlm import MobileVlm
+from mobilevlm_ros.model.mobilevlm import Vision
 
 OPSET = 18
 ATTENTION = 'scaled_query'
@@ -24,7 +24,7 @@ ATTENTION = 'scaled_query'
 class _Encoder(nn.Module):
     """What is exported: pixels to visual tokens."""
 
-    def __init__(self, model: MobileVlm) -> None:
+    def __init__(self, model: Vision) -> None:
         super().__init__()
         self.model = model
 
@@ -48,7 +48,7 @@ def scaled_query_attention(
     return (weights @ value).transpose(1, 2).contiguous(), None
 
 
-def export_vision(model: MobileVlm, path: Path) -> None:
+def export_vision(model: Vision, path: Path) -> None:
     """Write `pixels` [batch, 3, S, S] to `visual_tokens` [batch, tokens, width], one file."""
     AttentionInterface.register(ATTENTION, scaled_query_attention)
     model.tower.set_attn_implementation(ATTENTION)

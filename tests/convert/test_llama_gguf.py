@@ -6,10 +6,11 @@ import gguf
 import llama_cpp
 import numpy as np
 import pytest
+import sentencepiece
 import torch
 
 from mobilevlm_ros.convert.llama_gguf import gguf_name, permute_rope, write_llama
-from mobilevlm_ros.model.checkpoint import Checkpoint
+from mobilevlm_ros.model.mobilevlm import MobileVlm
 
 NASTY = [
     'What is ahead?',
@@ -27,13 +28,14 @@ NASTY = [
 
 @pytest.fixture(scope='module')
 def loaded(
-    checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory
+    model: MobileVlm,
+    tokenizer: sentencepiece.SentencePieceProcessor,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[llama_cpp.Llama]:
     path = tmp_path_factory.mktemp('gguf') / 'llm.gguf'
-    model = checkpoint.model
     f32 = gguf.GGMLQuantizationType.F32
     weights, config = model.llama.state_dict(), model.geometry.llama()
-    write_llama(weights, config, checkpoint.tokenizer, 'small', path, f32)
+    write_llama(weights, config, tokenizer, 'small', path, f32)
     llama = llama_cpp.Llama(str(path), n_ctx=128, logits_all=True, verbose=False, n_threads=1)
     yield llama
     llama.close()
@@ -41,16 +43,18 @@ def loaded(
 
 @pytest.mark.parametrize('text', NASTY)
 def test_llama_cpp_tokenises_as_sentencepiece(
-    loaded: llama_cpp.Llama, checkpoint: Checkpoint, text: str
+    loaded: llama_cpp.Llama, tokenizer: sentencepiece.SentencePieceProcessor, text: str
 ) -> None:
     found = loaded.tokenize(text.encode(), add_bos=False, special=False)
-    assert found == checkpoint.tokenizer.encode(text)
+    assert found == tokenizer.encode(text)
 
 
-def test_logits_are_pytorch_s(loaded: llama_cpp.Llama, checkpoint: Checkpoint) -> None:
-    tokens = [1, *checkpoint.tokenizer.encode('Is the path ahead clear? A red box')]
+def test_logits_are_pytorch_s(
+    loaded: llama_cpp.Llama, model: MobileVlm, tokenizer: sentencepiece.SentencePieceProcessor
+) -> None:
+    tokens = [1, *tokenizer.encode('Is the path ahead clear? A red box')]
     with torch.no_grad():
-        expected = checkpoint.model.llama(torch.tensor([tokens])).logits[0].numpy()
+        expected = model.llama(torch.tensor([tokens])).logits[0].numpy()
     loaded.reset()
     loaded.eval(tokens)
     found = np.array(loaded.scores[: len(tokens)])
