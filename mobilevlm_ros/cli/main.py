@@ -12,6 +12,7 @@ from mobilevlm_ros.engine import MobileVlmError
 
 VERBS = {
     'ask': 'ask questions about image files',
+    'convert': 'make a bundle of a MobileVLM checkpoint',
     'doctor': 'report versions, backends, devices and settings, to attach to a question',
     'eval': 'measure how often a model answers right in the simulated world',
     'train': 'train a small model in the simulated world',
@@ -27,6 +28,7 @@ examples:
 EXTRAS = {
     'llama_cpp': 'llama',
     'onnxruntime': 'onnx',
+    **dict.fromkeys(('google', 'huggingface_hub'), 'convert'),
     **dict.fromkeys(
         ('torch', 'gguf', 'onnx', 'onnxscript', 'sentencepiece', 'safetensors', 'matplotlib',
          'tqdm', 'transformers'),

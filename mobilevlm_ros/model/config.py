@@ -8,6 +8,7 @@ checkpoint may carry it as `vision_config`, as ours do.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from transformers import CLIPVisionConfig
@@ -95,9 +96,15 @@ def tower_config(config: Config) -> Config:
     return known
 
 
-def write_config(geometry: Geometry) -> dict[str, Any]:
-    """The config.json that `read_geometry` reads back to the same geometry."""
-    tower = geometry.clip()
+def write_config(geometry: Geometry, select_layer: int = -1) -> dict[str, Any]:
+    """The config.json that `read_geometry` reads back to the same geometry.
+
+    Args:
+        geometry: whose config it is.
+        select_layer: -1 if the tower has only the blocks that are used; -2, as official ones
+            have it, if there is one more.
+    """
+    tower = replace(geometry, vision_layers=geometry.vision_layers - 1 - select_layer).clip()
     keys = (*CLIP_LARGE_336, 'hidden_act', 'layer_norm_eps')
     names = {ours: official for official, ours in PROJECTORS.items()}
     return {
@@ -121,7 +128,7 @@ def write_config(geometry: Geometry) -> dict[str, Any]:
         'mm_hidden_size': geometry.vision_width,
         'mm_projector_type': names[geometry.projector],
         'mm_vision_select_feature': 'patch',
-        'mm_vision_select_layer': -1,
+        'mm_vision_select_layer': select_layer,
         'vision_tower_type': 'clip',
         'vision_config': {key: getattr(tower, key) for key in keys},
     }
