@@ -62,7 +62,8 @@ def write_bundle(
     try:
         work = Workspace(out, _job(source, options))
         try:
-            _check_room(source, options, work)
+            free = shutil.disk_usage(work.folder).free
+            check_room(needed_bytes(source, options) - work.size(), free, work.folder.parent)
             _make(source, options, extras, work)
             work.finish()
         except BaseException:
@@ -76,11 +77,11 @@ def write_bundle(
 
 
 def _make(source: Source, options: Options, extras: tuple[Path, ...], work: Workspace) -> None:
+    _make_llm(source, options.quantisation, work)
     for precision in options.precisions:
         _make_vision(source, precision, work)
     if 'fp32' not in options.precisions:
         work.drop(VISION['fp32'])
-    _make_llm(source, options.quantisation, work)
     for extra in extras:
         work.make(extra.name, partial(shutil.copy, extra))
     manifest = json.dumps(_manifest(source, options, work.folder), indent=2) + '\n'
@@ -128,15 +129,12 @@ def _job(source: Source, options: Options) -> dict[str, Any]:
     }
 
 
-def _check_room(source: Source, options: Options, work: Workspace) -> None:
-    """Say beforehand that the disk is too full, rather than after an hour."""
-    there = sum(path.stat().st_size for path in work.folder.iterdir())
-    needed = needed_bytes(source, options) - there
-    free = shutil.disk_usage(work.folder).free
+def check_room(needed: int, free: int, place: Path) -> None:
+    """Raise BundleError beforehand if the disk is too full, rather than after an hour."""
     if needed > free:
         raise BundleError(
-            f'{work.folder.parent} has {free / 1e9:.1f} GB free where about {needed / 1e9:.1f} GB '
-            'are needed, what is removed again on the way included'
+            f'{place} has {free / 1e9:.1f} GB free where about {needed / 1e9:.1f} GB are needed, '
+            'what is removed again on the way included'
         )
 
 

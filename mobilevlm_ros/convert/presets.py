@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -63,26 +64,33 @@ def preset_geometry(name: str, layers: int = 0) -> Geometry:
 
 
 def write_random_checkpoint(name: str, folder: Path, seed: int = 0, layers: int = 0) -> None:
-    """Write a checkpoint in the official format, or keep the same one if it is there already.
-
-    Weights are drawn from the seed and their own names, as float16, and written in shards of
-    half a gigabyte, of which one is in memory at a time.
+    """Write the checkpoint of a preset, or keep the same one if it is there already.
 
     Raises:
         CheckpointError: if the folder holds something else.
+        ConfigError: if there is no such preset, or it has fewer layers.
     """
     facts = {'random': name, 'seed': seed, 'layers': layers}
+    geometry = preset_geometry(name, layers)
     if folder.exists():
         _check_same(folder, facts)
-        return
-    geometry = preset_geometry(name, layers)
+    else:
+        write_random(geometry, folder, seed, facts)
+
+
+def write_random(geometry: Geometry, folder: Path, seed: int, facts: dict[str, Any]) -> None:
+    """Write a random checkpoint in the official format.
+
+    Weights are drawn from the seed and their own names, as float16, and written in shards of
+    half a gigabyte, of which one is in memory at a time. `facts` are what identifies it.
+    """
     partial = folder.with_name(folder.name + '.partial')
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     # Official towers have one block more than is used.
     _write_shards(replace(geometry, vision_layers=geometry.vision_layers + 1), partial, seed)
     write_random_vocabulary(partial / VOCABULARY, geometry.vocabulary)
-    ours = {'name': f'{name}-random', 'license': 'Apache-2.0', 'provenance': facts}
+    ours = {'name': f'{facts["random"]}-random', 'license': 'Apache-2.0', 'provenance': facts}
     config = {**write_config(geometry, select_layer=-2), OURS: ours}
     (partial / CONFIG).write_text(json.dumps(config, indent=1) + '\n', encoding='utf-8')
     (partial / FACTS).write_text(json.dumps(facts) + '\n', encoding='utf-8')
@@ -91,7 +99,7 @@ def write_random_checkpoint(name: str, folder: Path, seed: int = 0, layers: int 
 
 def random_weight(name: str, shape: tuple[int, ...], seed: int) -> Tensor:
     """float16, the same for the same name, shape and seed; scaled as an untrained model's."""
-    generator = torch.Generator().manual_seed(zlib.crc32(name.encode()) + (seed << 32))
+    generator = torch.Generator().manual_seed(zlib.crc32(f'{seed} {name}'.encode()))
     noise = torch.randn(shape, generator=generator)
     if len(shape) == 1 and name.endswith('.weight'):  # of a norm
         return (1 + STD * noise).half()
@@ -99,7 +107,7 @@ def random_weight(name: str, shape: tuple[int, ...], seed: int) -> Tensor:
     return noise.mul_(scale).half()
 
 
-def _check_same(folder: Path, facts: dict[str, object]) -> None:
+def _check_same(folder: Path, facts: dict[str, Any]) -> None:
     path = folder / FACTS
     found = json.loads(path.read_text(encoding='utf-8')) if path.is_file() else None
     if found != facts:

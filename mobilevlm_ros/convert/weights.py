@@ -109,7 +109,7 @@ def open_weights(files: list[Path]) -> Weights:
 def _shards(index: Path) -> list[Path]:
     try:
         names = sorted(set(json.loads(index.read_text(encoding='utf-8'))['weight_map'].values()))
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f'{index} is no index of shards: {error!r}') from error
     if strange := [name for name in names if Path(name).name != name]:
         raise CheckpointError(f'{index} names a shard outside its folder: {strange[0]!r}')

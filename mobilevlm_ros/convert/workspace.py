@@ -39,7 +39,11 @@ class Workspace:
         self._lock()
         self._job = json.loads(json.dumps(job))
         self._files: dict[str, int] = {}
-        self._resume()
+        try:
+            self._resume()
+        except BaseException:
+            os.close(self._handle)
+            raise
 
     def has(self, name: str) -> bool:
         """Whether the file is there, whole."""
@@ -61,6 +65,10 @@ class Workspace:
         """Remove a file that was only needed on the way."""
         (self.folder / name).unlink(missing_ok=True)
         self._record({k: v for k, v in self._files.items() if k != name})
+
+    def size(self) -> int:
+        """Bytes of all that is there."""
+        return sum(self._files.values())
 
     def finish(self) -> None:
         """Give the folder its final name."""
