@@ -13,6 +13,7 @@ from mobilevlm_ros.engine import MobileVlmError
 VERBS = {
     'ask': 'ask questions about image files',
     'build-engine': 'compile the vision part with TensorRT, on the machine that will run it',
+    'convert': 'make a bundle of a MobileVLM checkpoint',
     'doctor': 'report versions, backends, devices and settings, to attach to a question',
     'eval': 'measure how often a model answers right in the simulated world',
     'train': 'train a small model in the simulated world',
@@ -28,6 +29,7 @@ examples:
 EXTRAS = {
     'llama_cpp': 'llama',
     'onnxruntime': 'onnx',
+    **dict.fromkeys(('google', 'huggingface_hub'), 'convert'),
     **dict.fromkeys(
         ('torch', 'gguf', 'onnx', 'onnxscript', 'sentencepiece', 'safetensors', 'matplotlib',
          'tqdm', 'transformers'),

@@ -5,6 +5,7 @@ MobileVlmError                 code
 ├── BundleError                INVALID      a model folder that cannot be used
 │   ├── BundleFileError                     a file of it is missing or damaged
 │   └── BundleSchemaError                   bundle.json says something we do not understand
+├── CheckpointError            INVALID      a model that cannot be converted
 ├── ImageError                 INVALID      bytes or arrays that are not an image
 ├── QuestionError              INVALID      a question that cannot be asked
 │   └── TooLongError           TOO_LONG
@@ -50,6 +51,12 @@ class BundleFileError(BundleError):
 
 class BundleSchemaError(BundleError):
     """bundle.json says something this version does not understand."""
+
+
+class CheckpointError(MobileVlmError):
+    """A checkpoint that is damaged, incomplete or of an architecture that is not served."""
+
+    code = 'INVALID'
 
 
 class ImageError(MobileVlmError):
