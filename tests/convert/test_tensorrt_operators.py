@@ -46,7 +46,9 @@ def test_int8_is_not_for_tensorrt(exported: Path, tmp_path: Path) -> None:
     assert 'DynamicQuantizeLinear' in text and 'no such operator' in text
 
 
-def graph(*nodes: onnx.NodeProto, opset: int = 18, kind: int = TensorProto.FLOAT) -> onnx.ModelProto:
+def graph(
+    *nodes: onnx.NodeProto, opset: int = 18, kind: int = TensorProto.FLOAT
+) -> onnx.ModelProto:
     inputs = [
         helper.make_tensor_value_info('x', kind, [1, 2, 3, 4]),
         helper.make_tensor_value_info('axes', TensorProto.INT64, [1]),
