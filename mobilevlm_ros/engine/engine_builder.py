@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mobilevlm_ros.engine.accuracy import Agreement, compare_tokens
-from mobilevlm_ros.engine.bundle import Bundle, VisionSpec
+from mobilevlm_ros.engine.bundle import Bundle
 from mobilevlm_ros.engine.cuda import Cuda, open_cuda
 from mobilevlm_ros.engine.encoder import VisionEncoder
 from mobilevlm_ros.engine.errors import PlanError
@@ -73,17 +73,14 @@ def build_engine(
         return path
     if request.preflight:
         _check_memory(onnx, request.options, cuda, say)
-    pixels = _preprocess_all(images, bundle.vision)
+    pixels = np.stack([preprocess(image, bundle.vision) for image in images])
     precision, expected = _reference_tokens(bundle, pixels, say)
     say('building; this takes minutes')
-    timing = folder / f'timing-trt{version}-sm{cuda.sm}.cache'
-    plan = build_plan(onnx, request.options, timing)
+    plan = build_plan(onnx, request.options, folder / f'timing-trt{version}-sm{cuda.sm}.cache')
     found = _encode_and_close(TensorRtEncoder(plan, bundle.vision, cuda), pixels)
     agreement = compare_tokens(found, expected)
     _pass_gate(agreement, precision, say)
-    record = PlanRecord(
-        key, request.options, '', 0, agreement.cosine, precision, images=len(images)
-    )
+    record = PlanRecord(key, request.options, '', 0, agreement.cosine, precision, len(images))
     path = save_plan(folder, plan, record)
     say(f'wrote {path}, {plan.nbytes / 1e6:.0f} MB')
     return path
@@ -114,10 +111,6 @@ def _check_memory(onnx: Path, options: PlanOptions, cuda: Cuda, say: Say) -> Non
         f'{need.build / 2**30:.1f}, running {need.run / 2**30:.1f}'
     )
     check_memory(need, free, total)
-
-
-def _preprocess_all(images: Sequence[Pixels], vision: VisionSpec) -> Floats:
-    return np.stack([preprocess(image, vision) for image in images])
 
 
 def _reference_tokens(bundle: Bundle, pixels: Floats, say: Say) -> tuple[str, Floats]:
