@@ -112,10 +112,11 @@ def _precision(backend: str, bundle: Bundle, config: EngineConfig) -> str:
         raise ConfigError(f'{backend} runs {", ".join(served)} alone, and {wanted} was asked for')
     there = bundle.backends.get('onnxruntime', {})
     there = there if isinstance(there, Mapping) else {}
-    for precision in served if wanted == 'auto' else (wanted,):
+    needed = served if wanted == 'auto' else (wanted,)
+    for precision in needed:
         if precision in there:
             return precision
     raise BundleError(
-        f'{bundle.path} has no {" or ".join(served)} ONNX file, only '
+        f'{backend} needs a {" or ".join(needed)} ONNX file, and {bundle.path} has '
         f'{", ".join(sorted(there)) or "none"}; convert the model again'
     )

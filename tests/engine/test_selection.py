@@ -136,3 +136,10 @@ def test_one_that_is_forced_and_fails_to_load_is_an_error(full: Bundle) -> None:
 def test_this_machine_says_itself_what_it_has(full: Bundle) -> None:
     selection = select_encoder(full, EngineConfig())
     assert selection.path == full.backend_file('onnxruntime', selection.precision)
+
+
+def test_a_bundle_without_what_a_backend_needs_is_named(tiny_bundle: Path) -> None:
+    selection = select_encoder(load_bundle(tiny_bundle), EngineConfig(), machine(CPU, plan=True))
+    reason = selection.rejected['tensorrt']
+    assert reason.startswith('tensorrt needs a fp16 ONNX file, and ')
+    assert reason.endswith('has fp32, int8; convert the model again')
