@@ -111,6 +111,7 @@ def test_engine_imports_without_ros_and_torch(tmp_path: Path) -> None:
         'import sys\n'
         f'for name in {blocked!r}: sys.modules[name] = None\n'
         'import mobilevlm_ros.engine, mobilevlm_ros.sim, mobilevlm_ros.cli.main\n'
+        'import mobilevlm_ros.cli.build_engine, mobilevlm_ros.engine.engine_builder\n'
     )
     result = subprocess.run(
         [sys.executable, '-c', program], cwd=tmp_path, capture_output=True, text=True, check=False
