@@ -59,7 +59,7 @@ def test_a_plan_is_built_compared_and_kept(build: Build, script: Script, said: l
     assert record is not None and record.cosine > 0.99999
     assert (record.reference, record.images) == ('fp32', 2)
     assert (record.key.tensorrt, record.key.sm) == ('10.3.0', '87')
-    assert any('worst token: cosine 1.000000' in text for text in said)
+    assert any('worst token, 1 at a time: cosine 1.000000' in text for text in said)
     assert script.builds == [{'flags': 2, 'workspace': 1 << 30, 'batch': 1}]
 
 
@@ -145,6 +145,21 @@ def test_an_engine_that_is_not_accurate_is_refused_and_not_kept(
     with pytest.raises(PlanError, match=r'not accurate and was not kept.*\(token 3 of image'):
         build()
     assert plans(bundle) == []
+
+
+@pytest.mark.parametrize('tiles', [2, 3])  # there are two images
+def test_an_engine_that_is_wrong_in_batches_alone_is_refused(
+    build: Build, script: Script, said: list[str], tiles: int
+) -> None:
+    exact = script.run
+
+    def spoil(pixels: np.ndarray) -> np.ndarray:
+        return exact(pixels) if len(pixels) < tiles else -exact(pixels)
+
+    script.run = spoil
+    with pytest.raises(PlanError, match=f'not accurate .*{tiles} at a time: cosine -1'):
+        build(options=PlanOptions(tiles=tiles))
+    assert any('1 at a time: cosine 1.0' in text for text in said)
 
 
 def test_an_engine_that_is_refused_takes_the_place_of_none(
