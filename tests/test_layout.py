@@ -61,6 +61,29 @@ def test_imports_go_one_way(root: Path, part: str) -> None:
     assert violations(root / PACKAGE, part) == []
 
 
+@pytest.mark.parametrize(
+    ('library', 'files'),
+    [
+        ('onnxruntime', {'onnx_encoder.py'}),
+        ('llama_cpp', {'llama_cpp_llm.py'}),
+        ('tensorrt', {'tensorrt_build.py', 'tensorrt_encoder.py', 'tensorrt_log.py'}),
+    ],
+)
+def test_each_inference_library_is_imported_by_its_own_files(
+    root: Path, library: str, files: set[str]
+) -> None:
+    engine = (root / PACKAGE / 'engine').rglob('*.py')
+    assert {path.name for path in engine if library in imports(path)} == files
+
+
+def test_torch_is_borrowed_by_one_file_of_the_engine(root: Path) -> None:
+    """It is imported by name there, where neither ruff nor the test above would see it."""
+    engine = (root / PACKAGE / 'engine').rglob('*.py')
+    by_name = re.compile(r"""['"](torch|transformers)\b['"]""")
+    named = {path.name for path in engine if by_name.search(path.read_text(encoding='utf-8'))}
+    assert named == {'torch_cuda.py'}
+
+
 def test_nodes_use_only_public_names_of_the_engine(root: Path) -> None:
     public = f'{PACKAGE}.engine.'
     deep = [
@@ -88,6 +111,7 @@ def test_engine_imports_without_ros_and_torch(tmp_path: Path) -> None:
         'import sys\n'
         f'for name in {blocked!r}: sys.modules[name] = None\n'
         'import mobilevlm_ros.engine, mobilevlm_ros.sim, mobilevlm_ros.cli.main\n'
+        'import mobilevlm_ros.cli.build_engine, mobilevlm_ros.engine.engine_builder\n'
     )
     result = subprocess.run(
         [sys.executable, '-c', program], cwd=tmp_path, capture_output=True, text=True, check=False

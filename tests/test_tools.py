@@ -164,3 +164,11 @@ def test_flags_that_the_compiler_does_not_know_are_not_given(
 ) -> None:
     knows = load_tool('install_llama').knows
     assert knows('-O2', os.environ) and not knows('-mno-such-thing', os.environ)
+
+
+def test_bindings_of_tensorrt_are_pinned_in_three_versions(
+    load_tool: Callable[[str], ModuleType], root: Path
+) -> None:
+    pins = load_tool('install_tensorrt_names').pins(root / 'requirements' / 'tensorrt-names.txt')
+    versions = [pin.removeprefix('tensorrt_cu12_bindings==') for pin in pins]
+    assert [version.partition('.')[0] for version in versions] == ['10', '10', '11']

@@ -152,6 +152,12 @@ class Environment:
         script = ROOT / 'tools' / 'install_llama.py'
         self.run(self.python, script, *self.pins, '-r', 'requirements/llama.txt')
 
+    def install_tests(self) -> None:
+        """Installs what the checks and tests need."""
+        self.pip('-r', 'requirements/dev.txt')
+        script = ROOT / 'tools' / 'install_tensorrt_names.py'
+        self.run(self.python, script, REQUIREMENTS / 'tensorrt-names.txt')
+
     def install_training(self) -> None:
         """Installs the training extras with the CPU build of torch."""
         pins = (REQUIREMENTS / 'constraints.txt').read_text(encoding='utf-8').split()
@@ -255,8 +261,8 @@ def set_up(environment: Environment, extras: list[str]) -> None:
     if 'dev' in extras:
         environment.step(
             'dev', 'installing what the checks and tests need',
-            digest(venv, *pins, REQUIREMENTS / 'dev.txt'),
-            lambda: environment.pip('-r', 'requirements/dev.txt'),
+            digest(venv, *pins, REQUIREMENTS / 'dev.txt', REQUIREMENTS / 'tensorrt-names.txt'),
+            environment.install_tests,
         )
     if 'train' in extras:
         environment.step(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 from mobilevlm_ros.engine import (
     Answer,
@@ -46,14 +46,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--seed', type=int, default=0, metavar='N', help='repeats the same varied answers'
     )
-    parser.add_argument(
-        '--precision', choices=('int8', 'fp32'), default=defaults.precision,
-        help='of the vision encoder (default: %(default)s)',
-    )  # fmt: skip
+    for name, meaning in (('encoder', 'what runs the vision part'), ('precision', 'of that part')):
+        parser.add_argument(
+            f'--{name}', choices=choices(name), default=getattr(defaults, name),
+            help=f'{meaning} (default: %(default)s)',
+        )  # fmt: skip
     parser.add_argument(
         '--threads', type=int, default=0, metavar='N', help='CPU threads (default: as suits)'
     )
     parser.add_argument('--json', action='store_true', help='print JSON instead of text')
+
+
+def choices(name: str) -> tuple[str, ...]:
+    """What a setting of the engine may be, the fakes left out."""
+    metadata = next(field.metadata for field in fields(EngineConfig) if field.name == name)
+    return tuple(choice for choice in metadata['choices'] if choice != 'fake')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -63,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     ]
     frame = Frame(read_image(args.image))
     config = EngineConfig(
+        encoder=args.encoder,
         precision=args.precision,
         encoder_threads=args.threads,
         llm_threads=args.threads,
@@ -83,14 +91,14 @@ def run(args: argparse.Namespace) -> int:
 def _as_dict(
     args: argparse.Namespace, engine: Engine, look: Timing, answers: list[Answer]
 ) -> dict[str, object]:
-    fields = ('question', 'text', 'finish_reason')
+    names = ('question', 'text', 'finish_reason')
     return {
         'image': args.image,
         'model': engine.bundle.name,
         'backend': engine.backend,
         'look': asdict(look),
         'answers': [
-            {name: getattr(answer, name) for name in fields} | {'timing': asdict(answer.timing)}
+            {name: getattr(answer, name) for name in names} | {'timing': asdict(answer.timing)}
             for answer in answers
         ],
     }

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
-from mobilevlm_ros.engine import MobileVlmError, load_bundle
+from mobilevlm_ros.engine import Bundle, EngineConfig, MobileVlmError, load_bundle
+from mobilevlm_ros.engine.selection import Machine, select_encoder
 
 HELP = """\
 Prints versions, backends (and why one is not there), devices and memory, ROS and transport
@@ -24,8 +25,8 @@ Exit code 1 if this installation cannot answer questions or a bundle is damaged.
 """
 
 Rows = Iterable[tuple[str, str]]
-DISTRIBUTIONS = ('numpy', 'opencv-python-headless', 'Pillow', 'onnxruntime', 'llama-cpp-python',
-                 'tensorrt', 'torch', 'rclpy')
+DISTRIBUTIONS = ('numpy', 'opencv-python-headless', 'Pillow', 'onnxruntime', 'onnxruntime-gpu',
+                 'llama-cpp-python', 'tensorrt', 'cuda-python', 'torch', 'rclpy')
 REQUIRED = ('onnxruntime', 'llama_cpp')
 ROS_SETTINGS = ('RMW_IMPLEMENTATION', 'ROS_DOMAIN_ID',
                 'ROS_AUTOMATIC_DISCOVERY_RANGE', 'ROS_LOCALHOST_ONLY', 'ROS_STATIC_PEERS',
@@ -244,4 +245,16 @@ def bundle(path: Path) -> tuple[Rows, bool]:
     rows = [('name', loaded.name), ('licence', loaded.license or 'not given')]
     for name, spec in loaded.files.items():
         rows.append((name, f'{spec.bytes / 1e6:.1f} MB, sha256 {spec.sha256}, ok'))
-    return rows, True
+    return [*rows, *encoder(loaded)], True
+
+
+def encoder(bundle: Bundle, machine: Machine | None = None) -> Rows:
+    """What would run the vision part if nothing is forced, and why not something faster."""
+    try:
+        selection = select_encoder(bundle, EngineConfig(), machine or Machine())
+    except MobileVlmError as error:
+        yield 'vision encoder', f'none: {error}'
+        return
+    yield 'vision encoder', f'{selection.backend} {selection.precision}'
+    for name, reason in selection.rejected.items():
+        yield f'not {name}', reason

@@ -12,6 +12,8 @@ from mobilevlm_ros.engine import MobileVlmError
 
 VERBS = {
     'ask': 'ask questions about image files',
+    'build-engine': 'compile the vision part with TensorRT, on the machine that will run it',
+    'convert': 'make a bundle of a MobileVLM checkpoint',
     'doctor': 'report versions, backends, devices and settings, to attach to a question',
     'eval': 'measure how often a model answers right in the simulated world',
     'train': 'train a small model in the simulated world',
@@ -27,6 +29,7 @@ examples:
 EXTRAS = {
     'llama_cpp': 'llama',
     'onnxruntime': 'onnx',
+    **dict.fromkeys(('google', 'huggingface_hub'), 'convert'),
     **dict.fromkeys(
         ('torch', 'gguf', 'onnx', 'onnxscript', 'sentencepiece', 'safetensors', 'matplotlib',
          'tqdm', 'transformers'),
@@ -53,7 +56,7 @@ class Help(argparse.RawDescriptionHelpFormatter):
 
 def overview() -> argparse.ArgumentParser:
     """Returns the parser of the command without its verbs' arguments."""
-    lines = '\n'.join(f'  {name:9}{text}' for name, text in VERBS.items())
+    lines = '\n'.join(f'  {name:14}{text}' for name, text in VERBS.items())
     parser = argparse.ArgumentParser(
         prog='mobilevlm',
         description=f'Vision-language models for robots.\n\nverbs:\n{lines}',
@@ -67,7 +70,7 @@ def overview() -> argparse.ArgumentParser:
 
 def run_verb(name: str, arguments: Sequence[str]) -> int:
     """Imports the verb's module, parses its arguments and runs it."""
-    verb: Verb = importlib.import_module(f'mobilevlm_ros.cli.{name}')
+    verb: Verb = importlib.import_module(f'mobilevlm_ros.cli.{name.replace("-", "_")}')
     parser = argparse.ArgumentParser(
         prog=f'mobilevlm {name}', description=verb.HELP, formatter_class=Help
     )

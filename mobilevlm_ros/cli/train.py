@@ -6,8 +6,8 @@ import argparse
 import os
 from pathlib import Path
 
-from mobilevlm_ros.convert.bundle import write_bundle
-from mobilevlm_ros.model.checkpoint import load_checkpoint
+from mobilevlm_ros.convert.bundle import Options, write_bundle
+from mobilevlm_ros.convert.source import open_source
 from mobilevlm_ros.training.curves import draw_curves
 from mobilevlm_ros.training.recipe import Recipe, Trainer
 
@@ -21,6 +21,8 @@ goes on from its last checkpoint. Loss curves are drawn into the work folder.
 example:
   mobilevlm train nano --work training-nano --out my-nano
 """
+# A small model on a CPU: four bits would cost more answers than they save bytes.
+OPTIONS = Options(('int8', 'fp32'), 'Q8_0')
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +39,6 @@ def run(args: argparse.Namespace) -> int:
     trainer = Trainer(Recipe(seed=args.seed), args.work, args.workers)
     checkpoint = trainer.run()
     curves = draw_curves(args.work)
-    write_bundle(load_checkpoint(checkpoint), args.model, args.out, extras=(curves,))
+    write_bundle(open_source(checkpoint), args.out, OPTIONS, extras=(curves,))
     print(f'{args.out}: measure it with `mobilevlm eval {args.out}`')
     return 0

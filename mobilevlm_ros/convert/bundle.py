@@ -1,72 +1,179 @@
-"""Write a bundle: ONNX files, GGUF file and the manifest with their checksums."""
+"""Write a bundle: ONNX files, a GGUF file and the manifest with their checksums."""
 
 from __future__ import annotations
 
 import json
+import math
+import re
 import shutil
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mobilevlm_ros.convert.llama_gguf import write_llama
-from mobilevlm_ros.convert.vision_onnx import export_vision, quantise_vision
-from mobilevlm_ros.engine.bundle import MANIFEST, SCHEMA, load_bundle, sha256
-from mobilevlm_ros.engine.errors import BundleError
-from mobilevlm_ros.model.checkpoint import Checkpoint
+import torch
+from tqdm import tqdm
 
-VISION, VISION_INT8, LLM = 'vision.onnx', 'vision-int8.onnx', 'llm.gguf'
+from mobilevlm_ros.convert.llama_gguf import F16, F32, llama_shapes, write_llama
+from mobilevlm_ros.convert.quantise import check_type, quantise_llama
+from mobilevlm_ros.convert.source import Source, load_vision
+from mobilevlm_ros.convert.vision_onnx import export_vision, quantise_vision
+from mobilevlm_ros.convert.workspace import Workspace
+from mobilevlm_ros.engine.bundle import MANIFEST, SCHEMA, load_bundle, sha256
+from mobilevlm_ros.engine.errors import BundleError, ConfigError
+from mobilevlm_ros.model.mobilevlm import weight_shapes
+
+VISION = {'fp32': 'vision.onnx', 'fp16': 'vision-fp16.onnx', 'int8': 'vision-int8.onnx'}
+LLM = 'llm.gguf'
+UNQUANTISED = {'F16': F16, 'F32': F32}
+WHOLE_LLM = 'llm-f16.gguf'  # what is quantised
+VISION_BYTES = {'fp32': 4.0, 'fp16': 2.0, 'int8': 1.2}  # a parameter
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a bundle is to hold."""
+
+    precisions: tuple[str, ...] = ('int8', 'fp16')  # of the vision part: for a CPU, for a Jetson
+    quantisation: str = 'Q4_K_M'  # of the language model: a type of llama.cpp, or F16 or F32
+
+    def __post_init__(self) -> None:
+        for precision in self.precisions:
+            if precision not in VISION:
+                raise ConfigError(f'{precision} is none of the precisions {", ".join(VISION)}')
+        if not self.precisions:
+            raise ConfigError(f'no precision is given; choose of {", ".join(VISION)}')
+        if self.quantisation not in UNQUANTISED:
+            check_type(self.quantisation)
 
 
 def write_bundle(
-    checkpoint: Checkpoint, name: str, out: Path, extras: tuple[Path, ...] = ()
+    source: Source, out: Path, options: Options = Options(), extras: tuple[Path, ...] = ()
 ) -> None:
     """Convert a checkpoint into a bundle folder; `extras` are copied beside the models.
 
-    Works in `OUT.partial` and renames at the end, so that nothing half made looks finished.
+    Works in `OUT.partial`, goes on there after a kill, and renames it at the end, so that
+    nothing half made looks finished.
 
     Raises:
-        BundleError: if `out` exists already.
+        BundleError: if `out` exists already, was begun from something else, or the disk is full.
+        CheckpointError: if a tensor cannot be converted.
     """
-    if out.exists():
-        raise BundleError(f'{out} exists already; remove it or choose another folder')
-    partial = out.with_name(out.name + '.partial')
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    model = checkpoint.model
-    export_vision(model, partial / VISION)
-    quantise_vision(partial / VISION, partial / VISION_INT8)
-    weights, config = model.llama.state_dict(), model.geometry.llama()
-    write_llama(weights, config, checkpoint.tokenizer, name, partial / LLM)
+    try:
+        work = Workspace(out, _job(source, options))
+        try:
+            free = shutil.disk_usage(work.folder).free
+            check_room(needed_bytes(source, options) - work.size(), free, work.folder.parent)
+            _make(source, options, extras, work)
+            work.finish()
+        except BaseException:
+            work.close()
+            raise
+    except OSError as error:
+        raise BundleError(
+            f'{error.filename or out} could not be written: {error.strerror or error}; mend that '
+            'and run the same again, to go on from there'
+        ) from error
+
+
+def _make(source: Source, options: Options, extras: tuple[Path, ...], work: Workspace) -> None:
+    _make_llm(source, options.quantisation, work)
+    for precision in options.precisions:
+        _make_vision(source, precision, work)
+    if 'fp32' not in options.precisions:
+        work.drop(VISION['fp32'])
     for extra in extras:
-        shutil.copy(extra, partial / extra.name)
-    manifest = json.dumps(_manifest(checkpoint, name, partial), indent=2)
-    (partial / MANIFEST).write_text(manifest + '\n')
-    load_bundle(partial)
-    partial.rename(out)
+        work.make(extra.name, partial(shutil.copy, extra))
+    manifest = json.dumps(_manifest(source, options, work.folder), indent=2) + '\n'
+    work.make(MANIFEST, lambda path: path.write_text(manifest, encoding='utf-8'))
+    load_bundle(work.folder)
 
 
-def _manifest(checkpoint: Checkpoint, name: str, folder: Path) -> dict[str, Any]:
-    geometry = checkpoint.model.geometry
-    files = {
-        file: {'sha256': sha256(folder / file), 'bytes': (folder / file).stat().st_size}
-        for file in (VISION, VISION_INT8, LLM)
+def _make_vision(source: Source, precision: str, work: Workspace) -> None:
+    name = VISION[precision]
+    if work.has(name):
+        return
+    if precision == 'int8':
+        _make_vision(source, 'fp32', work)
+        write = partial(quantise_vision, work.folder / VISION['fp32'])
+    else:
+        write = partial(_export, source, precision)
+    with tqdm(desc=f'vision, {precision}', total=1, unit='file') as bar:
+        work.make(name, write)
+        bar.update()
+
+
+def _export(source: Source, precision: str, path: Path) -> None:
+    inner = torch.float16 if precision == 'fp16' else torch.float32
+    export_vision(load_vision(source), path, inner)
+
+
+def _make_llm(source: Source, quantisation: str, work: Workspace) -> None:
+    if quantisation in UNQUANTISED:
+        kind = UNQUANTISED[quantisation]
+        work.make(LLM, lambda path: write_llama(source, path, kind))
+        return
+    if not work.has(LLM):
+        whole = work.make(WHOLE_LLM, partial(write_llama, source))
+        work.make(LLM, lambda path: quantise_llama(whole, path, quantisation))
+    work.drop(WHOLE_LLM)
+
+
+def _job(source: Source, options: Options) -> dict[str, Any]:
+    """What has to be the same for a conversion to go on."""
+    stats = [(path.name, path.stat()) for path in (*source.files, source.tokenizer)]
+    return {
+        'source': [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats],
+        'geometry': asdict(source.geometry),
+        'options': asdict(options),
     }
+
+
+def check_room(needed: int, free: int, place: Path) -> None:
+    """Raise BundleError beforehand if the disk is too full, rather than after an hour."""
+    if needed > free:
+        raise BundleError(
+            f'{place} has {free / 1e9:.1f} GB free where about {needed / 1e9:.1f} GB are needed, '
+            'what is removed again on the way included'
+        )
+
+
+def needed_bytes(source: Source, options: Options) -> int:
+    """About how much the disk has to hold at the worst moment."""
+    language = llama_shapes(source.geometry)
+    shapes = weight_shapes(source.geometry)
+    vision = sum(math.prod(s) for name, s in shapes.items() if name not in language)
+    precisions = {*options.precisions, *(['fp32'] if 'int8' in options.precisions else [])}
+    encoders = vision * sum(VISION_BYTES[precision] for precision in precisions)
+    bits = int((re.findall(r'\d+', options.quantisation) or ['32'])[0])
+    whole = 0 if options.quantisation in UNQUANTISED else 16
+    parameters = sum(math.prod(shape) for shape in language.values())
+    return int(encoders + parameters * (whole + bits + 1) / 8)
+
+
+def _manifest(source: Source, options: Options, folder: Path) -> dict[str, Any]:
+    geometry = source.geometry
+    vision = {precision: VISION[precision] for precision in options.precisions}
     return {
         'schema': SCHEMA,
-        'name': name,
+        'name': source.name,
         'architecture': 'mobilevlm',
         'vision': {
             'image_size': geometry.image_size,
-            **checkpoint.preprocessing,
+            **source.preprocessing,
             'resize': 'pad',
             'visual_tokens': geometry.visual_tokens,
             'width': geometry.width,
-            'projector': 'ldp',
+            'projector': geometry.projector,
         },
         'language': {'context_length': geometry.context},
-        'prompt': checkpoint.prompt,
-        'caption': {'question': checkpoint.caption},
-        'files': files,
-        'backends': {'onnxruntime': {'int8': VISION_INT8, 'fp32': VISION}, 'llama_cpp': LLM},
-        'license': checkpoint.license,
-        'provenance': checkpoint.provenance,
+        'prompt': source.prompt,
+        'caption': {'question': source.caption},
+        'files': {
+            file: {'sha256': sha256(folder / file), 'bytes': (folder / file).stat().st_size}
+            for file in (*vision.values(), LLM)
+        },
+        'backends': {'onnxruntime': vision, 'llama_cpp': LLM},
+        'license': source.license,
+        'provenance': {**source.provenance, 'quantisation': options.quantisation},
     }

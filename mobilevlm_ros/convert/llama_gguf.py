@@ -1,18 +1,24 @@
-"""A LLaMA with a SentencePiece vocabulary to GGUF, as stock llama.cpp loads it."""
+"""A checkpoint's LLaMA to GGUF, as stock llama.cpp loads it, one tensor at a time."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import gguf
-import numpy as np
-import sentencepiece
-from numpy.typing import NDArray
+import torch
 from torch import Tensor
-from transformers import LlamaConfig
+from tqdm import tqdm
 
-Q8_0 = gguf.GGMLQuantizationType.Q8_0
+from mobilevlm_ros.convert.source import Source
+from mobilevlm_ros.convert.vocabulary import Vocabulary, load_vocabulary
+from mobilevlm_ros.engine.errors import CheckpointError
+from mobilevlm_ros.model.mobilevlm import PROJECTOR, TOWER, Geometry, weight_shapes
+
+F16 = gguf.GGMLQuantizationType.F16
 F32 = gguf.GGMLQuantizationType.F32
+FILE_TYPES = {F16: gguf.LlamaFileType.MOSTLY_F16, F32: gguf.LlamaFileType.ALL_F32}
+STORED = {F16: torch.float16, F32: torch.float32}
 
 BLOCK = {
     'input_layernorm': 'attn_norm',
@@ -32,29 +38,37 @@ WHOLE = {
 }
 
 
-def write_llama(
-    weights: dict[str, Tensor],
-    config: LlamaConfig,
-    tokenizer: sentencepiece.SentencePieceProcessor,
-    name: str,
-    path: Path,
-    matrices: gguf.GGMLQuantizationType = Q8_0,
-) -> None:
-    """Write a GGUF file; matrices in the given type, norms in float32."""
+def write_llama(source: Source, path: Path, matrices: gguf.GGMLQuantizationType = F16) -> None:
+    """Write a GGUF file; matrices in float16 or float32, norms in float32.
+
+    Tensors are read, written and dropped one by one.
+
+    Raises:
+        CheckpointError: naming a tensor that has values which are not finite in that type.
+    """
     writer = gguf.GGUFWriter(path, 'llama')
-    _write_geometry(writer, config, name)
-    _write_vocabulary(writer, tokenizer)
-    for source, tensor in weights.items():
-        array = tensor.detach().float().numpy()
-        if source.endswith(('q_proj.weight', 'k_proj.weight')):
-            array = permute_rope(array, _heads(config, source))
-        kind = matrices if array.ndim > 1 else F32
-        data = gguf.quants.quantize(array, kind)
-        writer.add_tensor(gguf_name(source), data, raw_dtype=kind)
+    _write_geometry(writer, source)
+    writer.add_file_type(FILE_TYPES[matrices])
+    _write_vocabulary(writer, load_vocabulary(source.tokenizer, source.geometry.vocabulary))
+    shapes = llama_shapes(source.geometry)
+    kinds = {name: STORED[matrices if len(shape) > 1 else F32] for name, shape in shapes.items()}
+    for name, shape in shapes.items():
+        number = torch.empty(0, dtype=kinds[name]).numpy()
+        size = math.prod(shape) * number.itemsize
+        writer.add_tensor_info(gguf_name(name), shape, number.dtype, size)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
+    writer.write_ti_data_to_file()
+    for name, kind in tqdm(kinds.items(), f'language model, {matrices.name}', unit='tensor'):
+        writer.write_tensor_data(_convert(name, source, kind).numpy())
     writer.close()
+
+
+def llama_shapes(geometry: Geometry) -> dict[str, tuple[int, ...]]:
+    """Official names and shapes of the language model's tensors."""
+    others = (TOWER, PROJECTOR)
+    shapes = weight_shapes(geometry).items()
+    return {name: shape for name, shape in shapes if not name.startswith(others)}
 
 
 def gguf_name(source: str) -> str:
@@ -69,51 +83,52 @@ def gguf_name(source: str) -> str:
     return f'blk.{layer}.{BLOCK[part]}.weight'
 
 
-def permute_rope(matrix: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
+def permute_rope(matrix: Tensor, heads: int) -> Tensor:
     """Rows of Q or K from rotated halves (Hugging Face) to interleaved pairs (llama.cpp)."""
     rows, columns = matrix.shape
     halves = matrix.reshape(heads, 2, rows // heads // 2, columns)
-    return np.ascontiguousarray(halves.swapaxes(1, 2).reshape(rows, columns))
+    return halves.transpose(1, 2).reshape(rows, columns)
 
 
-def _heads(config: LlamaConfig, source: str) -> int:
-    heads = config.num_attention_heads if 'q_proj' in source else config.num_key_value_heads
-    return int(heads)
+def _convert(name: str, source: Source, stored: torch.dtype) -> Tensor:
+    tensor = source.read(name).detach()
+    geometry = source.geometry
+    if name.endswith('q_proj.weight'):
+        tensor = permute_rope(tensor, geometry.heads)
+    if name.endswith('k_proj.weight'):
+        tensor = permute_rope(tensor, geometry.kv_heads or geometry.heads)
+    tensor = tensor.to(stored).contiguous()
+    if not tensor.isfinite().all():
+        raise CheckpointError(
+            f'{name} has values that are not finite as {stored}; the checkpoint is damaged, or '
+            'needs a wider type'
+        )
+    return tensor
 
 
-def _write_geometry(writer: gguf.GGUFWriter, config: LlamaConfig, name: str) -> None:
-    writer.add_name(name)
-    writer.add_context_length(config.max_position_embeddings)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_rope_dimension_count(config.hidden_size // config.num_attention_heads)
-    writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_rope_freq_base(10000.0)
-    writer.add_vocab_size(config.vocab_size)
-    writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
+def _write_geometry(writer: gguf.GGUFWriter, source: Source) -> None:
+    geometry = source.geometry
+    writer.add_name(source.name)
+    writer.add_context_length(geometry.context)
+    writer.add_embedding_length(geometry.width)
+    writer.add_block_count(geometry.layers)
+    writer.add_feed_forward_length(geometry.feed_forward)
+    writer.add_rope_dimension_count(geometry.width // geometry.heads)
+    writer.add_head_count(geometry.heads)
+    writer.add_head_count_kv(geometry.kv_heads or geometry.heads)
+    writer.add_layer_norm_rms_eps(geometry.rms_eps)
+    writer.add_rope_freq_base(geometry.rope_theta)
+    writer.add_vocab_size(geometry.vocabulary)
 
 
-def _write_vocabulary(
-    writer: gguf.GGUFWriter, tokenizer: sentencepiece.SentencePieceProcessor
-) -> None:
-    pieces = range(len(tokenizer))
+def _write_vocabulary(writer: gguf.GGUFWriter, vocabulary: Vocabulary) -> None:
+    pieces = vocabulary.pieces
     writer.add_tokenizer_model('llama')
-    writer.add_token_list([tokenizer.id_to_piece(i).encode() for i in pieces])
-    writer.add_token_scores([tokenizer.get_score(i) for i in pieces])
-    writer.add_token_types([_token_type(tokenizer, i) for i in pieces])
-    writer.add_bos_token_id(tokenizer.bos_id())
-    writer.add_eos_token_id(tokenizer.eos_id())
-    writer.add_unk_token_id(tokenizer.unk_id())
+    writer.add_token_list([piece.text.encode() for piece in pieces])
+    writer.add_token_scores([piece.score for piece in pieces])
+    writer.add_token_types([piece.kind for piece in pieces])
+    writer.add_bos_token_id(vocabulary.bos)
+    writer.add_eos_token_id(vocabulary.eos)
+    writer.add_unk_token_id(vocabulary.unknown)
     writer.add_add_bos_token(True)
-    writer.add_add_space_prefix(True)
-
-
-def _token_type(tokenizer: sentencepiece.SentencePieceProcessor, piece: int) -> gguf.TokenType:
-    if tokenizer.is_unknown(piece):
-        return gguf.TokenType.UNKNOWN
-    if tokenizer.is_control(piece):
-        return gguf.TokenType.CONTROL
-    return gguf.TokenType.BYTE if tokenizer.is_byte(piece) else gguf.TokenType.NORMAL
+    writer.add_add_space_prefix(vocabulary.space_prefix)

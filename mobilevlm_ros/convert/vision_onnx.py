@@ -6,6 +6,10 @@ ask for; opset 18, so that LayerNormalization is one node and Attention is not.
 
 from __future__ import annotations
 
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +19,25 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
-from mobilevlm_ros.model.mobilevlm import MobileVlm
+from mobilevlm_ros.engine.errors import CheckpointError
+from mobilevlm_ros.model.mobilevlm import Vision
 
 OPSET = 18
+MOST_BYTES = (1 << 31) - (16 << 20)  # protobuf's limit, less room for the graph itself
 ATTENTION = 'scaled_query'
 
 
 class _Encoder(nn.Module):
     """What is exported: pixels to visual tokens."""
 
-    def __init__(self, model: MobileVlm) -> None:
+    def __init__(self, model: Vision, inner: torch.dtype) -> None:
         super().__init__()
-        self.model = model
+        self.model = model.to(inner)
+        self.inner = inner
 
     def forward(self, pixels: Tensor) -> Tensor:
         """float32 [batch, 3, S, S] to float32 [batch, tokens, width]."""
-        return self.model.encode(pixels)
+        return self.model.encode(pixels.to(self.inner)).float()
 
 
 def scaled_query_attention(
@@ -48,24 +55,51 @@ def scaled_query_attention(
     return (weights @ value).transpose(1, 2).contiguous(), None
 
 
-def export_vision(model: MobileVlm, path: Path) -> None:
-    """Write `pixels` [batch, 3, S, S] to `visual_tokens` [batch, tokens, width], one file."""
+def export_vision(model: Vision, path: Path, inner: torch.dtype = torch.float32) -> None:
+    """Write `pixels` [batch, 3, S, S] to `visual_tokens` [batch, tokens, width], one file.
+
+    Args:
+        model: is converted to `inner` where it stands.
+        path: of the ONNX file.
+        inner: float32 or float16, of weights and arithmetic; both ends stay float32, so that
+            whoever runs it need not know.
+
+    Raises:
+        CheckpointError: naming a tensor that is not finite in that type, or if all of them are
+            more than the 2 GiB that one ONNX file can hold.
+    """
+    encoder = _Encoder(model, inner).eval()
+    _check_weights(model)
     AttentionInterface.register(ATTENTION, scaled_query_attention)
     model.tower.set_attn_implementation(ATTENTION)
     size = model.geometry.image_size
-    program = torch.onnx.export(
-        _Encoder(model).eval(),
-        (torch.zeros(2, 3, size, size),),
-        dynamo=True,
-        opset_version=OPSET,
-        input_names=['pixels'],
-        output_names=['visual_tokens'],
-        dynamic_shapes={'pixels': {0: torch.export.Dim('batch', min=1, max=64)}},
-        verbose=False,
-    )
+    with _quiet():
+        program = torch.onnx.export(
+            encoder,
+            (torch.zeros(2, 3, size, size),),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=['pixels'],
+            output_names=['visual_tokens'],
+            dynamic_shapes={'pixels': {0: torch.export.Dim('batch', min=1, max=64)}},
+            verbose=False,
+        )
     assert program is not None
     program.save(str(path), external_data=False)
     onnx.checker.check_model(str(path))
+
+
+def _check_weights(model: Vision) -> None:
+    weights = model.named_weights()
+    for name, weight in weights.items():
+        if not weight.isfinite().all():
+            raise CheckpointError(f'{name} has values that are not finite as {weight.dtype}')
+    size = sum(weight.nbytes for weight in weights.values())
+    if size > MOST_BYTES:
+        raise CheckpointError(
+            f'the vision part takes {size / 1e9:.1f} GB in one ONNX file, which cannot hold more '
+            'than 2 GiB; choose --precision fp16'
+        )
 
 
 def quantise_vision(source: Path, target: Path) -> None:
@@ -74,11 +108,24 @@ def quantise_vision(source: Path, target: Path) -> None:
     Seven bits of weight are used, since CPUs without VNNI add up pairs of products in 16 bits
     and saturate with eight.
     """
-    quantize_dynamic(
-        str(source),
-        str(target),
-        op_types_to_quantize=['MatMul', 'Gemm'],
-        per_channel=True,
-        reduce_range=True,
-        weight_type=QuantType.QInt8,
-    )
+    with _quiet():
+        quantize_dynamic(
+            str(source),
+            str(target),
+            op_types_to_quantize=['MatMul', 'Gemm'],
+            per_channel=True,
+            reduce_range=True,
+            weight_type=QuantType.QInt8,
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide what libraries advise their own developers of."""
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        logging.disable(logging.NOTSET)

@@ -29,9 +29,15 @@ class EngineConfig:
 
     verify: bool = setting(True, 'check the SHA-256 of every file of the bundle when it is opened')
     encoder: str = setting(
-        'onnxruntime', 'what runs the vision encoder', choices=('onnxruntime', 'fake')
+        'auto',
+        'what runs the vision encoder; auto: the first of these that can, the log says why',
+        choices=('auto', 'tensorrt', 'onnxruntime_cuda', 'onnxruntime', 'fake'),
     )
-    precision: str = setting('int8', 'of the vision encoder', choices=('int8', 'fp32'))
+    precision: str = setting(
+        'auto',
+        'of the vision encoder; auto: fp16 on a GPU and int8 on a CPU, if the model has them',
+        choices=('auto', 'int8', 'fp16', 'fp32'),
+    )
     encoder_threads: int = setting(
         0, 'CPU threads of the vision encoder; 0: one per core', low=0, high=256
     )

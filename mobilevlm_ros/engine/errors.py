@@ -5,6 +5,7 @@ MobileVlmError                 code
 ├── BundleError                INVALID      a model folder that cannot be used
 │   ├── BundleFileError                     a file of it is missing or damaged
 │   └── BundleSchemaError                   bundle.json says something we do not understand
+├── CheckpointError            INVALID      a model that cannot be converted
 ├── ImageError                 INVALID      bytes or arrays that are not an image
 ├── QuestionError              INVALID      a question that cannot be asked
 │   └── TooLongError           TOO_LONG
@@ -14,7 +15,9 @@ MobileVlmError                 code
 ├── DeadlineError              DEADLINE     the deadline passed before the first token
 ├── CancelledError             CANCELLED    the asker gave up
 │   └── ClosedError                         the engine was closed
-└── BackendError               INTERNAL     an inference library failed
+└── BackendError               INTERNAL     an inference library failed, or is not there
+    ├── PlanError                           no TensorRT plan that could be used
+    └── MemoryShortError                    less memory is free than the work needs
 
 `code` names a constant of msg/Status, so that nodes need no table of their own.
 """
@@ -48,6 +51,12 @@ class BundleFileError(BundleError):
 
 class BundleSchemaError(BundleError):
     """bundle.json says something this version does not understand."""
+
+
+class CheckpointError(MobileVlmError):
+    """A checkpoint that is damaged, incomplete or of an architecture that is not served."""
+
+    code = 'INVALID'
 
 
 class ImageError(MobileVlmError):
@@ -109,4 +118,12 @@ class ClosedError(CancelledError):
 
 
 class BackendError(MobileVlmError):
-    """An inference library failed."""
+    """An inference library failed, or is not there."""
+
+
+class PlanError(BackendError):
+    """There is no TensorRT plan that fits this machine, or the one that was built is no good."""
+
+
+class MemoryShortError(BackendError):
+    """Less memory is free than the work is estimated to need."""

@@ -1,4 +1,7 @@
-"""A trained model on disk: weights, vocabulary, and what it was trained to be asked with."""
+"""A trained model on disk, in the format of the official checkpoints.
+
+config.json has besides one section of our own, with what a model is asked with.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import sentencepiece
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
-from mobilevlm_ros.model.mobilevlm import Geometry, MobileVlm
+from mobilevlm_ros.model.config import write_config
+from mobilevlm_ros.model.mobilevlm import MobileVlm
 
 CONFIG, WEIGHTS, VOCABULARY = 'config.json', 'model.safetensors', 'tokenizer.model'
+OURS = 'mobilevlm_ros'
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """A model, its vocabulary, and the words and numbers that surround it in use."""
+class Usage:
+    """The words and numbers that surround a model in use."""
 
-    model: MobileVlm
-    tokenizer: sentencepiece.SentencePieceProcessor
+    name: str
     prompt: dict[str, Any]  # head, question, stop: as in bundle.json
     preprocessing: dict[str, list[float]]  # mean and std of RGB in [0, 1]
     caption: str  # the question that a caption answers
@@ -29,27 +32,11 @@ class Checkpoint:
     provenance: dict[str, Any]
 
 
-def save_checkpoint(checkpoint: Checkpoint, vocabulary: Path, folder: Path) -> None:
+def save_checkpoint(model: MobileVlm, usage: Usage, vocabulary: Path, folder: Path) -> None:
     """Write config.json, model.safetensors and tokenizer.model."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = {
-        'geometry': asdict(checkpoint.model.geometry),
-        'prompt': checkpoint.prompt,
-        'preprocessing': checkpoint.preprocessing,
-        'caption': checkpoint.caption,
-        'license': checkpoint.license,
-        'provenance': checkpoint.provenance,
-    }
     shutil.copy(vocabulary, folder / VOCABULARY)
-    weights = {k: v.detach().contiguous() for k, v in checkpoint.model.named_weights().items()}
+    weights = {k: v.detach().contiguous() for k, v in model.named_weights().items()}
     save_file(weights, folder / WEIGHTS)
-    (folder / CONFIG).write_text(json.dumps(config, indent=1))
-
-
-def load_checkpoint(folder: Path) -> Checkpoint:
-    """Read what `save_checkpoint` wrote."""
-    config = json.loads((folder / CONFIG).read_text())
-    model = MobileVlm(Geometry(**config.pop('geometry')))
-    model.load_weights(load_file(folder / WEIGHTS))
-    tokenizer = sentencepiece.SentencePieceProcessor(model_file=str(folder / VOCABULARY))
-    return Checkpoint(model.eval(), tokenizer, **config)
+    config = {**write_config(model.geometry), OURS: asdict(usage)}
+    (folder / CONFIG).write_text(json.dumps(config, indent=1) + '\n', encoding='utf-8')

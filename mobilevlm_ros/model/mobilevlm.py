@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
 
-from mobilevlm_ros.model.projector import Ldp
+from mobilevlm_ros.model.projector import create_projector
 
-TOWER = 'model.vision_tower.vision_tower.'
+TOWER = 'model.vision_tower.vision_tower.vision_model.'
 PROJECTOR = 'model.mm_projector.'
+HEAD = 'lm_head.weight'
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Geometry:
     image_size: int = 200
     patch_size: int = 10
     vision_width: int = 192
-    vision_layers: int = 6
+    vision_layers: int = 6  # those that are used; official models leave CLIP's last one out
     vision_heads: int = 6
     width: int = 256
     layers: int = 6
@@ -28,6 +30,11 @@ class Geometry:
     feed_forward: int = 768
     vocabulary: int = 768
     context: int = 1024
+    projector: str = 'ldp'  # or ldpv2
+    kv_heads: int = 0  # 0: as many as heads
+    rope_theta: float = 10000.0
+    rms_eps: float = 1e-6
+    tied: bool = False  # whether the embeddings serve as output matrix too
 
     def clip(self) -> CLIPVisionConfig:
         """The tower's configuration."""
@@ -48,12 +55,14 @@ class Geometry:
             intermediate_size=self.feed_forward,
             num_hidden_layers=self.layers,
             num_attention_heads=self.heads,
+            num_key_value_heads=self.kv_heads or self.heads,
             max_position_embeddings=self.context,
-            rms_norm_eps=1e-6,
+            rms_norm_eps=self.rms_eps,
+            rope_parameters={'rope_type': 'default', 'rope_theta': self.rope_theta},
             bos_token_id=1,
             eos_token_id=2,
             pad_token_id=0,
-            tie_word_embeddings=False,
+            tie_word_embeddings=self.tied,
         )
 
     @property
@@ -62,15 +71,16 @@ class Geometry:
         return (self.image_size // self.patch_size // 2) ** 2
 
 
-class MobileVlm(nn.Module):
-    """The whole model; `encode` is what becomes vision.onnx, `llama` what becomes llm.gguf."""
+class Vision(nn.Module):
+    """Tower and projector: what becomes vision.onnx."""
 
     def __init__(self, geometry: Geometry) -> None:
         super().__init__()
         self.geometry = geometry
         self.tower = CLIPVisionModel(geometry.clip())
-        self.projector = Ldp(geometry.vision_width, geometry.width)
-        self.llama = LlamaForCausalLM(geometry.llama())
+        self.projector = create_projector(
+            geometry.projector, geometry.vision_width, geometry.width
+        )
 
     def features(self, pixels: Tensor) -> Tensor:
         """Patch features of the last block without CLS: [batch, patches, vision_width]."""
@@ -83,17 +93,31 @@ class MobileVlm(nn.Module):
 
     def named_weights(self) -> dict[str, Tensor]:
         """All weights under the names of the official checkpoints."""
-        tower = {TOWER + k: v for k, v in self.tower.state_dict().items()}
-        projector = {PROJECTOR + k: v for k, v in self.projector.state_dict().items()}
-        return {**self.llama.state_dict(), **tower, **projector}
-
-    def load_weights(self, weights: dict[str, Tensor]) -> None:
-        """The reverse of `named_weights`; raises RuntimeError on a missing or misshapen tensor."""
-        self.tower.load_state_dict(_under(TOWER, weights))
-        self.projector.load_state_dict(_under(PROJECTOR, weights))
-        others = (TOWER, PROJECTOR)
-        self.llama.load_state_dict({k: v for k, v in weights.items() if not k.startswith(others)})
+        tower = self.tower.state_dict()
+        return {
+            # Releases of transformers differ in whether CLIPVisionModel has this inner level.
+            **{TOWER + k.removeprefix('vision_model.'): v for k, v in tower.items()},
+            **{PROJECTOR + k: v for k, v in self.projector.state_dict().items()},
+        }
 
 
-def _under(prefix: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+class MobileVlm(Vision):
+    """The whole model; `llama` is what becomes llm.gguf."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        super().__init__(geometry)
+        self.llama = LlamaForCausalLM(geometry.llama())
+
+    def named_weights(self) -> dict[str, Tensor]:
+        """All weights under the names of the official checkpoints."""
+        llama = self.llama.state_dict()
+        if self.geometry.tied:
+            llama.pop(HEAD)
+        return {**llama, **super().named_weights()}
+
+
+def weight_shapes(geometry: Geometry) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of all weights, without making them."""
+    with torch.device('meta'):
+        weights = MobileVlm(geometry).named_weights()
+    return {name: tuple(weight.shape) for name, weight in weights.items()}

@@ -1,7 +1,8 @@
-"""MobileVLM's Lightweight Downsample Projector, LDP (arXiv 2312.16886, section 3.3).
+"""MobileVLM's Lightweight Downsample Projectors: LDP (arXiv 2312.16886, section 3.3) and LDPv2.
 
-Parameter names are those of the official checkpoints. LayerNorm over channels is written as
-permute, LayerNorm, permute, the form that TensorRT fuses.
+LDPv2 is MobileVLM V2's (arXiv 2402.03766, section 3.3). Parameter names are those of the
+official checkpoints. LayerNorm over channels is written as permute, LayerNorm, permute, the form
+that TensorRT fuses.
 """
 
 from __future__ import annotations
@@ -106,3 +107,55 @@ class Ldp(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """[batch, n * n, vision_width] to [batch, n * n / 4, width]."""
         return self.model(features)  # type: ignore[no-any-return]
+
+
+class FeatureTransform(nn.Module):
+    """The pointwise part of LDPv2."""
+
+    def __init__(self, vision_width: int, width: int) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(
+            nn.Linear(vision_width, width), nn.GELU(), nn.Linear(width, width)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[batch, n * n, vision_width] to [batch, n * n, width]."""
+        return self.mlp(features)  # type: ignore[no-any-return]
+
+
+class PositionalEncoding(nn.Module):
+    """A depthwise convolution that is added to its input, so that tokens know their places."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.peg = nn.Sequential(nn.Conv2d(width, width, 3, 1, 1, groups=width))
+
+    def forward(self, grid: Tensor) -> Tensor:
+        """[batch, width, n, n] to the same."""
+        return grid + self.peg(grid)  # type: ignore[no-any-return]
+
+
+class LdpV2(nn.Module):
+    """Lightweight Downsample Projector of MobileVLM V2.
+
+    The official code pools adaptively to 12 x 12, which for its 24 x 24 patches is the mean of
+    2 x 2; here it is that for every size.
+    """
+
+    def __init__(self, vision_width: int, width: int) -> None:
+        super().__init__()
+        self.mlp = FeatureTransform(vision_width, width)
+        self.peg = PositionalEncoding(width)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[batch, n * n, vision_width] to [batch, n * n / 4, width]."""
+        grid = nn.functional.avg_pool2d(to_grid(self.mlp(features)), 2)
+        return to_tokens(self.peg(grid))
+
+
+PROJECTORS: dict[str, type[Ldp] | type[LdpV2]] = {'ldp': Ldp, 'ldpv2': LdpV2}
+
+
+def create_projector(kind: str, vision_width: int, width: int) -> Ldp | LdpV2:
+    """The projector that `Geometry.projector` names; KeyError if there is none of that name."""
+    return PROJECTORS[kind](vision_width, width)

@@ -210,7 +210,9 @@ class VlmNode(LifecycleNode):
 
 def _create() -> VlmNode:
     node = VlmNode()
-    logging.getLogger('mobilevlm_ros').addHandler(RosHandler(node))
+    logger = logging.getLogger('mobilevlm_ros')
+    logger.addHandler(RosHandler(node))
+    logger.setLevel(logging.INFO)  # the node's own level decides what of it is shown
     node.start()
     return node
 

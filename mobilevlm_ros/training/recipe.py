@@ -12,7 +12,7 @@ import sentencepiece
 import torch
 from torch import Tensor, nn
 
-from mobilevlm_ros.model.checkpoint import Checkpoint, save_checkpoint
+from mobilevlm_ros.model.checkpoint import Usage, save_checkpoint
 from mobilevlm_ros.model.mobilevlm import Geometry, MobileVlm
 from mobilevlm_ros.sim.questions import QUESTION_KINDS, QUESTIONS_VERSION
 from mobilevlm_ros.training.augment import MEAN, STD, augment, normalise
@@ -90,7 +90,7 @@ class Trainer:
         self._stage(recipe.language, {'llama': model.llama}, self._language)
         self._stage(recipe.joint, everything, self._joint)
         folder = self.folder / 'checkpoint'
-        save_checkpoint(self._checkpoint(), self.folder / VOCABULARY, folder)
+        save_checkpoint(self.model, self._usage(), self.folder / VOCABULARY, folder)
         return folder
 
     def _compile(self) -> None:
@@ -104,10 +104,9 @@ class Trainer:
         if not stage.finished:
             stage.run(batches(stage.step))
 
-    def _checkpoint(self) -> Checkpoint:
-        return Checkpoint(
-            model=self.model,
-            tokenizer=self.tokenizer,
+    def _usage(self) -> Usage:
+        return Usage(
+            name='nano',
             prompt={'head': HEAD, 'question': QUESTION, 'stop': ['</s>']},
             preprocessing={'mean': list(MEAN), 'std': list(STD)},
             caption=CAPTION,

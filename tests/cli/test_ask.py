@@ -76,3 +76,11 @@ def test_what_is_wrong_is_said_in_one_line(
     error = capsys.readouterr().err
     assert error.startswith('mobilevlm ask: ') and message in error
     assert error.count('\n') == 1
+
+
+def test_encoder_and_precision_can_be_forced(opened: list[Engine], image: str) -> None:
+    assert main(['ask', 'nano', image, 'Q']) == 0
+    assert main(['ask', 'nano', image, 'Q', '--encoder', 'tensorrt', '--precision', 'fp16']) == 0
+    first, second = (engine.config for engine in opened)
+    assert (first.encoder, first.precision) == ('auto', 'auto')
+    assert (second.encoder, second.precision) == ('tensorrt', 'fp16')

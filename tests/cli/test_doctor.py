@@ -8,6 +8,8 @@ import pytest
 
 from mobilevlm_ros.cli import doctor
 from mobilevlm_ros.cli.main import main
+from mobilevlm_ros.engine import BackendError, Bundle, load_bundle
+from mobilevlm_ros.engine.selection import Machine
 
 
 @pytest.fixture
@@ -96,3 +98,22 @@ def test_ros_distribution_comes_from_the_environment_or_the_wheels(
     assert doctor.ros_distribution() == 'humble (sourced)'
     monkeypatch.delenv('ROS_DISTRO')
     assert doctor.ros_distribution() in ('jazzy (wheels)', 'kilted (wheels)')
+
+
+def test_what_would_run_the_vision_part_is_said_with_the_reasons(root: Path) -> None:
+    nano = load_bundle(root / 'models' / 'nano')
+    machine = Machine(lambda: ['CPUExecutionProvider'], no_plan)
+    rows = dict(doctor.encoder(nano, machine))
+    assert rows['vision encoder'] == 'onnxruntime int8'
+    assert 'CUDAExecutionProvider' in rows['not onnxruntime_cuda']
+    assert 'not tensorrt' in rows
+
+
+def test_a_bundle_without_vision_files_says_why_nothing_runs(bundle: Path) -> None:
+    ((name, text),) = doctor.encoder(load_bundle(bundle))
+    assert (name, text[:6]) == ('vision encoder', 'none: ')
+    assert 'ONNX file' in text
+
+
+def no_plan(bundle: Bundle, verify: bool) -> Path:
+    raise BackendError('tensorrt cannot be imported')

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from mobilevlm_ros.convert.vision_onnx import OPSET, export_vision, quantise_vision
-from mobilevlm_ros.model.checkpoint import Checkpoint
+from mobilevlm_ros.model.mobilevlm import MobileVlm
 
 
 @pytest.fixture(scope='module')
-def exported(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(model: MobileVlm, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp('onnx')
-    export_vision(checkpoint.model, folder / 'vision.onnx')
+    export_vision(model, folder / 'vision.onnx')
     quantise_vision(folder / 'vision.onnx', folder / 'int8.onnx')
     return folder
 
@@ -25,11 +25,11 @@ def run(path: Path, pixels: torch.Tensor) -> np.ndarray:
 
 @pytest.mark.parametrize('batch', [1, 3])
 def test_onnx_gives_pytorch_s_visual_tokens(
-    exported: Path, checkpoint: Checkpoint, batch: int
+    exported: Path, model: MobileVlm, batch: int
 ) -> None:
     pixels = torch.randn(batch, 3, 40, 40, generator=torch.Generator().manual_seed(batch))
     with torch.no_grad():
-        expected = checkpoint.model.encode(pixels).numpy()
+        expected = model.encode(pixels).numpy()
     found = run(exported / 'vision.onnx', pixels)
     assert found.shape == (batch, 4, 64)
     assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()

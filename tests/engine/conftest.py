@@ -204,6 +204,17 @@ def own_bundle(tiny_bundle: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def fp16_bundle(own_bundle: Path) -> Path:
+    """A copy that also claims a fp16 file: the same file, which is none, under another name."""
+    shutil.copy(own_bundle / 'vision.onnx', own_bundle / 'vision-fp16.onnx')
+    content = json.loads((own_bundle / 'bundle.json').read_text())
+    content['files']['vision-fp16.onnx'] = content['files']['vision.onnx']
+    content['backends']['onnxruntime']['fp16'] = 'vision-fp16.onnx'
+    (own_bundle / 'bundle.json').write_text(json.dumps(content))
+    return own_bundle
+
+
+@pytest.fixture
 def engine(tiny_bundle: Path) -> Iterator[Engine]:
     with open_engine(tiny_bundle, EngineConfig(llm_threads=1, encoder_threads=1)) as engine:
         yield engine

@@ -23,7 +23,7 @@ def test_a_number_has_a_range_and_a_text_has_choices() -> None:
         ('held_frames', 0, 'must lie between 1 and 64'),
         ('context_length', 1 << 30, 'must lie between 0 and 1048576'),
         ('top_p', float('nan'), 'must lie between'),
-        ('precision', 'fp8', 'choose one of int8, fp32'),
+        ('precision', 'fp8', 'choose one of auto, int8, fp16, fp32'),
         ('max_tokens', 'many', 'must be of type int'),
         ('verify', 1, 'must be of type bool'),
         ('queue_size', True, 'must be of type int'),

@@ -196,6 +196,18 @@ def test_a_bundle_that_cannot_be_loaded_ends_the_node_with_its_cause(start, proc
     assert '/nowhere' in processes.log.read_text()
 
 
+def test_what_runs_the_vision_part_is_logged_with_the_reasons(start, client, processes):
+    start('vlm_node')
+    client.wait(lambda: 'vision encoder: ' in processes.log.read_text())
+    assert '; not tensorrt: ' in processes.log.read_text()
+
+
+def test_an_encoder_that_is_forced_and_cannot_be_had_ends_the_node(start, processes):
+    process = start('vlm_node', encoder='tensorrt')
+    assert process.wait(60) == 2
+    assert 'tensorrt' in processes.log.read_text()
+
+
 def test_more_cameras_than_held_frames_are_refused(start_fake, processes):
     assert start_fake(cameras="['a', 'b']", held_frames=1).wait(60) == 2
     assert 'held_frames' in processes.log.read_text()

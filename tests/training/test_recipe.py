@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mobilevlm_ros.convert.bundle import write_bundle
+from mobilevlm_ros.convert.source import open_source
 from mobilevlm_ros.engine import Frame, Question, open_engine
-from mobilevlm_ros.model.checkpoint import load_checkpoint
 from mobilevlm_ros.sim.scenes import sample_scene
 from mobilevlm_ros.training.curves import draw_curves
 from mobilevlm_ros.training.recipe import Recipe, Trainer
@@ -25,9 +25,9 @@ TOY = replace(
 def test_a_toy_recipe_becomes_a_bundle_that_answers(tmp_path: Path) -> None:
     checkpoint = Trainer(TOY, tmp_path, workers=1).run()
     assert draw_curves(tmp_path).stat().st_size > 5000
-    write_bundle(load_checkpoint(checkpoint), 'toy', tmp_path / 'toy')
+    write_bundle(open_source(checkpoint), tmp_path / 'toy')
     with open_engine(tmp_path / 'toy') as engine:
         timing = engine.look(Frame(sample_scene(9, 0).view().image))
         answer = engine.ask(Question('What is ahead?', max_tokens=5))
     assert timing.visual_tokens == 100
-    assert answer.timing.generated_tokens <= 5 and answer.model == 'toy'
+    assert answer.timing.generated_tokens <= 5 and answer.model == 'nano'

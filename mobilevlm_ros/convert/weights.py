@@ -1,0 +1,149 @@
+"""Tensors of a checkpoint's files, one at a time: safetensors or PyTorch's own, whole or sharded.
+
+PyTorch files are read with `weights_only`, which runs no pickled code. Both kinds are mapped into
+memory, so that reading a tensor touches its bytes alone.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from mobilevlm_ros.engine.errors import CheckpointError
+
+STEMS = ('model.safetensors', 'pytorch_model.bin')
+
+
+class Weights(Protocol):
+    """Named tensors that are read one by one."""
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of every tensor, without reading any."""
+
+    def read(self, name: str) -> Tensor:
+        """One tensor, as it is stored; KeyError if there is none of that name."""
+
+
+class SafetensorsFile:
+    """One .safetensors file; mapped anew for each tensor, so that what was read can be let go."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with safe_open(path, 'pt') as file:
+            names: list[str] = file.keys()
+            self._shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of every tensor."""
+        return self._shapes
+
+    def read(self, name: str) -> Tensor:
+        """One tensor."""
+        with safe_open(self._path, 'pt') as file:
+            tensor: Tensor = file.get_tensor(name)
+            return tensor
+
+
+class TorchFile:
+    """One .bin file; mapped anew for each tensor too."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        tensors = {k: v for k, v in self._load().items() if isinstance(v, Tensor)}
+        self._shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of every tensor."""
+        return self._shapes
+
+    def read(self, name: str) -> Tensor:
+        """One tensor."""
+        tensor: Tensor = self._load()[name]
+        return tensor
+
+    def _load(self) -> dict[str, Any]:
+        content: dict[str, Any] = torch.load(
+            self._path, map_location='cpu', weights_only=True, mmap=True
+        )
+        return content
+
+
+class Shards:
+    """Several files as one."""
+
+    def __init__(self, files: list[Weights]) -> None:
+        self._shapes = {name: shape for file in files for name, shape in file.shapes().items()}
+        self._files = {name: file for file in files for name in file.shapes()}
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of every tensor."""
+        return self._shapes
+
+    def read(self, name: str) -> Tensor:
+        """One tensor."""
+        return self._files[name].read(name)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that hold a folder's weights: one, or those that an index names.
+
+    Raises:
+        CheckpointError: if there are none, or a shard is missing.
+    """
+    for stem in STEMS:
+        index = folder / f'{stem}.index.json'
+        if index.is_file():
+            return _shards(index)
+        if (folder / stem).is_file():
+            return [folder / stem]
+    raise CheckpointError(
+        f'{folder} has no weights; expected {" or ".join(STEMS)}, or shards of them with an '
+        'index. If they are pointers of Git LFS, run `git lfs pull` there'
+    )
+
+
+def open_weights(files: list[Path]) -> Weights:
+    """Open weight files without reading their tensors.
+
+    Raises:
+        CheckpointError: naming the file that is truncated or damaged, or would run code.
+    """
+    return Shards([_open(path) for path in files])
+
+
+def _shards(index: Path) -> list[Path]:
+    try:
+        names = sorted(set(json.loads(index.read_text(encoding='utf-8'))['weight_map'].values()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f'{index} is no index of shards: {error!r}') from error
+    if strange := [name for name in names if Path(name).name != name]:
+        raise CheckpointError(f'{index} names a shard outside its folder: {strange[0]!r}')
+    if missing := [name for name in names if not (index.parent / name).is_file()]:
+        raise CheckpointError(
+            f'{index.parent} lacks {", ".join(missing)} of {len(names)} shards; download again'
+        )
+    return [index.parent / name for name in names]
+
+
+def _open(path: Path) -> Weights:
+    try:
+        return SafetensorsFile(path) if path.suffix == '.safetensors' else TorchFile(path)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f'{path} holds more than weights, and loading it would run code; '
+            f'save it as safetensors where you trust it ({_first_line(error)})'
+        ) from error
+    except (SafetensorError, RuntimeError, ValueError, EOFError) as error:
+        raise CheckpointError(
+            f'{path} is truncated or damaged ({_first_line(error)}); download it again'
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or repr(error)).splitlines()[0]

@@ -1,0 +1,217 @@
+"""A checkpoint's config.json and what a Geometry makes of it, in both directions.
+
+The keys are those of the official checkpoints (Meituan-AutoML/MobileVLM, mobilevlm/model): a
+LLaMA's, and `mm_*` for tower and projector. The tower's own sizes come from a CLIP config; a
+checkpoint may carry it as `vision_config`, as ours do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from transformers import CLIPVisionConfig
+
+from mobilevlm_ros.engine.errors import CheckpointError
+from mobilevlm_ros.model.mobilevlm import Geometry
+
+Config = Mapping[str, Any]
+
+MODEL_TYPES = ('mobilevlm', 'mobilellama', 'llava', 'llava_llama')
+PROJECTORS = {'ldpnet': 'ldp', 'ldpnetv2': 'ldpv2'}
+# What must have one value, and may be left out. Left-over keys of other frameworks, such as the
+# 3B model's misleading n_head and n_query_groups, are not read at all.
+FIXED: dict[str, tuple[Any, ...]] = {
+    'hidden_act': ('silu',),
+    'rope_scaling': (None,),
+    'attention_bias': (False,),
+    'mlp_bias': (False,),
+    'quantization_config': (None,),
+    'vision_tower_type': ('clip',),
+    'mm_vision_select_feature': ('patch',),
+    'mm_use_im_start_end': (False,),
+    'image_aspect_ratio': ('pad', None),
+}
+CLIP_LARGE_336 = {
+    'hidden_size': 1024,
+    'intermediate_size': 4096,
+    'num_hidden_layers': 24,
+    'num_attention_heads': 16,
+    'image_size': 336,
+    'patch_size': 14,
+}
+KNOWN_TOWERS = {'clip-vit-large-patch14-336': CLIP_LARGE_336}
+
+
+def read_geometry(config: Config, tower: Config) -> Geometry:
+    """The sizes that a config.json and its tower's CLIP config speak of.
+
+    Raises:
+        CheckpointError: naming the key that is missing, wrong or not served.
+    """
+    check_architecture(config)
+    heads = _integer(config, 'num_attention_heads')
+    width = _integer(config, 'hidden_size')
+    if width % heads or config.get('head_dim', width // heads) != width // heads:
+        raise _unserved(config, 'head_dim', f'hidden_size {width} over {heads} attention heads')
+    return Geometry(
+        **_read_tower(config, tower),
+        width=width,
+        layers=_integer(config, 'num_hidden_layers'),
+        heads=heads,
+        kv_heads=_kv_heads(config, heads),
+        feed_forward=_integer(config, 'intermediate_size'),
+        vocabulary=_integer(config, 'vocab_size'),
+        context=_context(config),
+        projector=PROJECTORS[config['mm_projector_type']],
+        rope_theta=_rope_theta(config),
+        rms_eps=float(config.get('rms_norm_eps', 1e-6)),
+        tied=bool(config.get('tie_word_embeddings', False)),
+    )
+
+
+def check_architecture(config: Config) -> None:
+    """Refuse what is no MobileVLM, or one with a feature that nothing here serves."""
+    if config.get('model_type') not in MODEL_TYPES:
+        raise _unserved(config, 'model_type', f'one of {", ".join(MODEL_TYPES)}')
+    if config.get('mm_projector_type') not in PROJECTORS:
+        raise _unserved(config, 'mm_projector_type', ' or '.join(PROJECTORS))
+    for key, served in FIXED.items():
+        if config.get(key, served[0]) not in served:
+            raise _unserved(config, key, ' or '.join(map(repr, served)))
+
+
+def tower_config(config: Config) -> Config:
+    """The CLIP config that a checkpoint carries, or that its tower's name stands for."""
+    if 'vision_config' in config:
+        return _section(config, 'vision_config')
+    name = str(config.get('mm_vision_tower'))
+    known = KNOWN_TOWERS.get(name.rstrip('/').rpartition('/')[2])
+    if known is None:
+        raise CheckpointError(
+            f'config.json: the sizes of mm_vision_tower {name!r} are not known here; give the '
+            "tower's folder, with its own config.json, as --vision-tower"
+        )
+    return known
+
+
+def write_config(geometry: Geometry, select_layer: int = -1) -> dict[str, Any]:
+    """The config.json that `read_geometry` reads back to the same geometry.
+
+    Args:
+        geometry: whose config it is.
+        select_layer: -1 if the tower has only the blocks that are used; -2, as official ones
+            have it, if there is one more.
+    """
+    tower = replace(geometry, vision_layers=geometry.vision_layers - 1 - select_layer).clip()
+    keys = (*CLIP_LARGE_336, 'hidden_act', 'layer_norm_eps')
+    names = {ours: official for official, ours in PROJECTORS.items()}
+    return {
+        'architectures': ['MobileLlamaForCausalLM'],
+        'model_type': 'mobilevlm',
+        'hidden_size': geometry.width,
+        'num_hidden_layers': geometry.layers,
+        'num_attention_heads': geometry.heads,
+        'num_key_value_heads': geometry.kv_heads or geometry.heads,
+        'intermediate_size': geometry.feed_forward,
+        'vocab_size': geometry.vocabulary,
+        'max_position_embeddings': geometry.context,
+        'rope_theta': geometry.rope_theta,
+        'rms_norm_eps': geometry.rms_eps,
+        'tie_word_embeddings': geometry.tied,
+        'hidden_act': 'silu',
+        'bos_token_id': 1,
+        'eos_token_id': 2,
+        'pad_token_id': 0,
+        'image_aspect_ratio': 'pad',
+        'mm_hidden_size': geometry.vision_width,
+        'mm_projector_type': names[geometry.projector],
+        'mm_vision_select_feature': 'patch',
+        'mm_vision_select_layer': select_layer,
+        'vision_tower_type': 'clip',
+        'vision_config': {key: getattr(tower, key) for key in keys},
+    }
+
+
+def _read_tower(config: Config, tower: Config) -> dict[str, int]:
+    keys = (*CLIP_LARGE_336, 'hidden_act', 'layer_norm_eps')
+    clip = CLIPVisionConfig(**{key: tower[key] for key in keys if key in tower})
+    width, image, patch = clip.hidden_size, clip.image_size, clip.patch_size
+    _check_clip(clip)
+    if config.get('mm_hidden_size', width) != width:
+        raise _unserved(config, 'mm_hidden_size', f"the tower's hidden_size of {width}")
+    if image % patch or image // patch % 2:
+        raise CheckpointError(
+            f'the vision tower has {image} pixels in patches of {patch}; the projectors need a '
+            'whole and even number of patches a side'
+        )
+    return {
+        'image_size': image,
+        'patch_size': patch,
+        'vision_width': width,
+        'vision_layers': _used_layers(config, clip.num_hidden_layers),
+        'vision_heads': clip.num_attention_heads,
+    }
+
+
+def _check_clip(clip: CLIPVisionConfig) -> None:
+    served = {
+        'hidden_act': 'quick_gelu',
+        'layer_norm_eps': 1e-5,
+        'intermediate_size': 4 * clip.hidden_size,
+    }
+    for key, value in served.items():
+        if getattr(clip, key) != value:
+            raise CheckpointError(
+                f'the vision tower has the {key} {getattr(clip, key)!r}; only {value!r} is served'
+            )
+
+
+def _used_layers(config: Config, layers: int) -> int:
+    """How many blocks lie before hidden_states[mm_vision_select_layer]; -2 leaves one out."""
+    select = config.get('mm_vision_select_layer', -2)
+    if type(select) is not int or not -layers <= select <= -1:
+        raise _unserved(config, 'mm_vision_select_layer', f'from -{layers} to -1, mostly -2')
+    return layers + 1 + select
+
+
+def _kv_heads(config: Config, heads: int) -> int:
+    kv_heads = _integer(config, 'num_key_value_heads', heads)
+    if heads % kv_heads:
+        raise _unserved(config, 'num_key_value_heads', f'a divisor of {heads} heads')
+    return 0 if kv_heads == heads else kv_heads
+
+
+def _context(config: Config) -> int:
+    longest = _integer(config, 'max_position_embeddings')
+    return min(longest, _integer(config, 'max_sequence_length', longest))
+
+
+def _rope_theta(config: Config) -> float:
+    """From the key of old checkpoints, or the section that transformers 5 writes."""
+    rope = config.get('rope_parameters') or {}
+    if rope.get('rope_type', 'default') != 'default':
+        raise _unserved(config, 'rope_parameters', "rope_type 'default'")
+    return float(rope.get('rope_theta', config.get('rope_theta', 10000.0)))
+
+
+def _section(config: Config, key: str) -> Config:
+    value = config[key]
+    if not isinstance(value, Mapping):
+        raise _unserved(config, key, 'an object')
+    return value
+
+
+def _integer(config: Config, key: str, default: int | None = None) -> int:
+    value = config.get(key, default)
+    if type(value) is not int or value < 1:
+        raise _unserved(config, key, 'a whole number above zero')
+    return value
+
+
+def _unserved(config: Config, key: str, expected: str) -> CheckpointError:
+    found = repr(config[key]) if key in config else 'not there'
+    return CheckpointError(
+        f'config.json: {key} is {found}; served is {expected}. Is this a MobileVLM checkpoint?'
+    )
