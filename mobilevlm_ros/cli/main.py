@@ -16,6 +16,7 @@ VERBS = {
     'doctor': 'report versions, backends, devices and settings, to attach to a question',
     'eval': 'measure how often a model answers right in the simulated world',
     'train': 'train a small model in the simulated world',
+    'verify': 'prove a bundle against the checkpoint that it was made from',
 }
 EPILOG = """\
 examples:
