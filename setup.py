@@ -17,7 +17,8 @@ LLAMA = ['llama-cpp-python>=0.3.16']
 ONNX = ['onnxruntime>=1.18']
 TRAIN = ['gguf', 'matplotlib', 'onnx', 'onnxscript', 'safetensors', 'sentencepiece', 'torch>=2.5',
          'transformers']
-DEV = ['mypy', 'pytest', 'pytest-timeout', 'ruff', 'types-PyYAML']
+DEV = ['mistral_common', 'mypy', 'pytest', 'pytest-timeout', 'ruff', 'scikit-image',
+       'types-PyYAML']
 
 setup(
     name='mobilevlm_ros',
