@@ -87,6 +87,7 @@ def main() -> None:
     """Make the tower, quantise it in every way, print a row for each."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--full', action='store_true', help="CLIP ViT-L/14-336's sizes")
+    parser.add_argument('--layers', type=int, default=0, help='only so many blocks')
     parser.add_argument('--projector', choices=['ldp', 'ldpv2'], default='ldp')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--images', type=int, default=4)
@@ -104,6 +105,7 @@ def measure(args: argparse.Namespace, folder: Path) -> None:
     """All rows of the table."""
     folder.mkdir(parents=True, exist_ok=True)
     geometry = replace(FULL if args.full else SMALL, projector=args.projector)
+    geometry = replace(geometry, vision_layers=args.layers or geometry.vision_layers)
     whole = folder / 'fp32.onnx'
     if not whole.exists():
         export_vision(outlier_tower(geometry, args.seed), whole)

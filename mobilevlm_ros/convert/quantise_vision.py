@@ -32,6 +32,7 @@ SMALLEST = np.float32(1e-6)  # of a divisor
 STRENGTH = 0.5  # how much of a channel's size moves into the weights: SmoothQuant's alpha
 MOST = 1e3  # that a channel is scaled by
 IMAGES = 4
+SCOPES = 'pkg.torch.onnx.name_scopes'  # what PyTorch's exporter notes on each node
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Int8Options:
     tokens: bool = True
     seven_bits: bool = True  # of weight, as CPUs without VNNI need: see `quantise_vision`
     weights: QuantType = QuantType.QInt8
-    exclude: tuple[str, ...] = ()  # beginnings of names of weights that stay float32
+    exclude: tuple[str, ...] = ()  # names of modules that stay float32, such as model.projector
 
 
 @dataclass
@@ -60,9 +61,7 @@ class Activation:
         return self.only_products and self.maker.op_type == 'LayerNormalization'
 
 
-def quantise_vision(
-    source: Path, target: Path, options: Int8Options = Int8Options()
-) -> None:
+def quantise_vision(source: Path, target: Path, options: Int8Options = Int8Options()) -> None:
     """Weights of matrix products to int8, activations quantised as they come.
 
     Seven bits of weight are used, since CPUs without VNNI add up pairs of products in 16 bits
@@ -71,17 +70,17 @@ def quantise_vision(
     model = onnx.load(source)
     weights = {w.name: w for w in model.graph.initializer}
     activations = find_activations(model, weights, options.exclude)
-    if options.channels:
-        largest = largest_by_channel(model, activations)
-        for activation in activations:
-            balance_channels(model.graph, activation, weights, largest[activation.name])
-    if options.tokens:
-        for activation in activations:
-            if not activation.behind_norm:
-                scale_tokens(model.graph, activation)
     chosen = [product.name for activation in activations for product in activation.products]
     with TemporaryDirectory(dir=target.parent) as folder:
         whole = Path(folder) / 'float32.onnx'
+        if options.channels:
+            largest = largest_by_channel(model, activations, whole)
+            for activation in activations:
+                balance_channels(model.graph, activation, weights, largest[activation.name])
+        if options.tokens:
+            for activation in activations:
+                if not activation.behind_norm:
+                    scale_tokens(model.graph, activation)
         onnx.save(_sorted(model), whole)
         del model, weights, activations
         quantize_dynamic(
@@ -108,7 +107,7 @@ def find_activations(
     for node in model.graph.node:
         if node.op_type != 'MatMul' or node.input[1] not in weights:
             continue
-        if node.input[1].startswith(exclude) if exclude else False:
+        if any(f"'{module}'" in _scopes(node) for module in exclude):
             continue
         name = node.input[0]
         only = all(n.op_type == 'MatMul' and n.input[1] in weights for n in readers[name])
@@ -116,23 +115,32 @@ def find_activations(
     return list(found.values())
 
 
+def _scopes(node: onnx.NodeProto) -> str:
+    """The modules that a node was exported from, quoted."""
+    return next((p.value for p in node.metadata_props if p.key == SCOPES), '')
+
+
 def largest_by_channel(
-    model: onnx.ModelProto, activations: Iterable[Activation]
+    model: onnx.ModelProto, activations: Iterable[Activation], scratch: Path
 ) -> dict[str, Floats]:
-    """Largest absolute value of each channel of each activation, over synthetic images."""
+    """Largest absolute value of each channel of each activation, over synthetic images.
+
+    Args:
+        model: gives the activations as outputs while it is written to `scratch`.
+        activations: of that model.
+        scratch: a file to write.
+    """
     names = [activation.name for activation in activations]
-    probed = onnx.ModelProto()
-    probed.CopyFrom(model)
-    known = {output.name for output in probed.graph.output}
+    own = len(model.graph.output)
     for name in names:
-        if name not in known:
-            probed.graph.output.add(name=name)
+        model.graph.output.add(name=name)
+    onnx.save(model, scratch)
+    del model.graph.output[own:]
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(
-        probed.SerializeToString(), options, providers=['CPUExecutionProvider']
+        str(scratch), options, providers=['CPUExecutionProvider']
     )
-    del probed
     given = session.get_inputs()[0]
     largest: dict[str, Floats] = dict.fromkeys(names, np.array(SMALLEST))
     for pixels in synthetic_pixels(given.shape[-1], IMAGES):
