@@ -91,15 +91,15 @@ def export_vision(model: Vision, path: Path, inner: torch.dtype = torch.float32)
 
 def _check_weights(model: Vision) -> None:
     weights = model.named_weights()
-    for name, weight in weights.items():
-        if not weight.isfinite().all():
-            raise CheckpointError(f'{name} has values that are not finite as {weight.dtype}')
     size = sum(weight.nbytes for weight in weights.values())
     if size > MOST_BYTES:
         raise CheckpointError(
             f'the vision part takes {size / 1e9:.1f} GB in one ONNX file, which cannot hold more '
             'than 2 GiB; choose --precision fp16'
         )
+    for name, weight in weights.items():
+        if not weight.isfinite().all():
+            raise CheckpointError(f'{name} has values that are not finite as {weight.dtype}')
 
 
 def quantise_vision(source: Path, target: Path) -> None:
