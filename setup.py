@@ -15,8 +15,9 @@ ENGINE = ['numpy>=1.24', 'opencv-python-headless>=4.6', 'Pillow>=9.4', 'PyYAML>=
           'tqdm']
 LLAMA = ['llama-cpp-python>=0.3.16']
 ONNX = ['onnxruntime>=1.18']
-TRAIN = ['gguf', 'matplotlib', 'onnx', 'onnxscript', 'safetensors', 'sentencepiece', 'torch>=2.5',
-         'transformers']
+CONVERT = [*LLAMA, *ONNX, 'gguf', 'huggingface_hub', 'onnx', 'onnxscript', 'protobuf',
+           'safetensors', 'sentencepiece', 'torch>=2.5', 'transformers>=5']
+TRAIN = [*CONVERT, 'matplotlib']
 DEV = ['mistral_common', 'mypy', 'pytest', 'pytest-timeout', 'ruff', 'scikit-image',
        'types-PyYAML']
 
@@ -33,7 +34,7 @@ setup(
         'llama': LLAMA,
         'onnx': ONNX,
         'train': TRAIN,
-        'convert': TRAIN,
+        'convert': CONVERT,
         'dev': DEV,
     },
     entry_points={'console_scripts': ['mobilevlm = mobilevlm_ros.cli.main:main']},

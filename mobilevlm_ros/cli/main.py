@@ -37,6 +37,8 @@ EXTRAS = {
     ),
 }
 
+PACKAGES = {'google': 'protobuf', 'llama_cpp': 'llama-cpp-python'}  # whose names differ
+
 
 class Verb(Protocol):
     """What a verb's module offers."""
@@ -84,7 +86,8 @@ def explain_missing(error: ModuleNotFoundError) -> str:
     extra = EXTRAS.get(module)
     if extra is None:
         raise error
-    return f"needs {module}: pip install 'mobilevlm_ros[{extra}]', or pip install {module}"
+    package = PACKAGES.get(module, module)
+    return f"needs {module}: pip install 'mobilevlm_ros[{extra}]', or pip install {package}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,13 +9,16 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
 from mobilevlm_ros.convert.random_vocabulary import write_random_vocabulary
+from mobilevlm_ros.convert.workspace import check_room, not_written
 from mobilevlm_ros.engine.errors import CheckpointError, ConfigError
 from mobilevlm_ros.model.checkpoint import CONFIG, OURS, VOCABULARY, WEIGHTS
 from mobilevlm_ros.model.config import write_config
@@ -63,26 +66,40 @@ def preset_geometry(name: str, layers: int = 0) -> Geometry:
 
 
 def write_random_checkpoint(name: str, folder: Path, seed: int = 0, layers: int = 0) -> None:
-    """Write a checkpoint in the official format, or keep the same one if it is there already.
-
-    Weights are drawn from the seed and their own names, as float16, and written in shards of
-    half a gigabyte, of which one is in memory at a time.
+    """Write the checkpoint of a preset, or keep the same one if it is there already.
 
     Raises:
+        BundleError: if the disk is full.
         CheckpointError: if the folder holds something else.
+        ConfigError: if there is no such preset, or it has fewer layers.
     """
     facts = {'random': name, 'seed': seed, 'layers': layers}
+    geometry = preset_geometry(name, layers)
     if folder.exists():
         _check_same(folder, facts)
         return
-    geometry = preset_geometry(name, layers)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder.parent).free
+        check_room(_file_bytes(geometry), free, folder.parent)
+        write_random(geometry, folder, seed, facts)
+    except (OSError, SafetensorError) as error:
+        raise not_written(folder, error) from error
+
+
+def write_random(geometry: Geometry, folder: Path, seed: int, facts: dict[str, Any]) -> None:
+    """Write a random checkpoint in the official format.
+
+    Weights are drawn from the seed and their own names, as float16, and written in shards of
+    half a gigabyte, of which one is in memory at a time. `facts` are what identifies it.
+    """
     partial = folder.with_name(folder.name + '.partial')
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     # Official towers have one block more than is used.
     _write_shards(replace(geometry, vision_layers=geometry.vision_layers + 1), partial, seed)
     write_random_vocabulary(partial / VOCABULARY, geometry.vocabulary)
-    ours = {'name': f'{name}-random', 'license': 'Apache-2.0', 'provenance': facts}
+    ours = {'name': f'{facts["random"]}-random', 'license': 'Apache-2.0', 'provenance': facts}
     config = {**write_config(geometry, select_layer=-2), OURS: ours}
     (partial / CONFIG).write_text(json.dumps(config, indent=1) + '\n', encoding='utf-8')
     (partial / FACTS).write_text(json.dumps(facts) + '\n', encoding='utf-8')
@@ -91,7 +108,7 @@ def write_random_checkpoint(name: str, folder: Path, seed: int = 0, layers: int 
 
 def random_weight(name: str, shape: tuple[int, ...], seed: int) -> Tensor:
     """float16, the same for the same name, shape and seed; scaled as an untrained model's."""
-    generator = torch.Generator().manual_seed(zlib.crc32(name.encode()) + (seed << 32))
+    generator = torch.Generator().manual_seed(zlib.crc32(f'{seed} {name}'.encode()))
     noise = torch.randn(shape, generator=generator)
     if len(shape) == 1 and name.endswith('.weight'):  # of a norm
         return (1 + STD * noise).half()
@@ -99,7 +116,11 @@ def random_weight(name: str, shape: tuple[int, ...], seed: int) -> Tensor:
     return noise.mul_(scale).half()
 
 
-def _check_same(folder: Path, facts: dict[str, object]) -> None:
+def _file_bytes(geometry: Geometry) -> int:
+    return 2 * sum(math.prod(shape) for shape in weight_shapes(geometry).values())
+
+
+def _check_same(folder: Path, facts: dict[str, Any]) -> None:
     path = folder / FACTS
     found = json.loads(path.read_text(encoding='utf-8')) if path.is_file() else None
     if found != facts:

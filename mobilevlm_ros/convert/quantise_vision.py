@@ -26,6 +26,7 @@ import onnxruntime
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
+from mobilevlm_ros.convert.vision_onnx import quiet
 from mobilevlm_ros.engine.types import Floats
 
 SMALLEST = np.float32(1e-6)  # of a divisor
@@ -83,15 +84,16 @@ def quantise_vision(source: Path, target: Path, options: Int8Options = Int8Optio
                     scale_tokens(model.graph, activation)
         onnx.save(_sorted(model), whole)
         del model, weights, activations
-        quantize_dynamic(
-            str(whole),
-            str(target),
-            op_types_to_quantize=['MatMul'],
-            nodes_to_quantize=chosen,
-            per_channel=True,
-            reduce_range=options.seven_bits,
-            weight_type=options.weights,
-        )
+        with quiet():
+            quantize_dynamic(
+                str(whole),
+                str(target),
+                op_types_to_quantize=['MatMul'],
+                nodes_to_quantize=chosen,
+                per_channel=True,
+                reduce_range=options.seven_bits,
+                weight_type=options.weights,
+            )
 
 
 def find_activations(

@@ -1,7 +1,7 @@
 """Tensors of a checkpoint's files, one at a time: safetensors or PyTorch's own, whole or sharded.
 
-PyTorch files are read with `weights_only`, which runs no pickled code, and mapped into memory, as
-safetensors always are: reading a tensor touches its bytes alone.
+PyTorch files are read with `weights_only`, which runs no pickled code. Both kinds are mapped into
+memory, so that reading a tensor touches its bytes alone.
 """
 
 from __future__ import annotations
@@ -31,36 +31,47 @@ class Weights(Protocol):
 
 
 class SafetensorsFile:
-    """One .safetensors file."""
+    """One .safetensors file; mapped anew for each tensor, so that what was read can be let go."""
 
     def __init__(self, path: Path) -> None:
-        self._file: Any = safe_open(path, 'pt')
+        self._path = path
+        with safe_open(path, 'pt') as file:
+            names: list[str] = file.keys()
+            self._shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of every tensor."""
-        names: list[str] = self._file.keys()
-        return {name: tuple(self._file.get_slice(name).get_shape()) for name in names}
+        return self._shapes
 
     def read(self, name: str) -> Tensor:
         """One tensor."""
-        tensor: Tensor = self._file.get_tensor(name)
-        return tensor
+        with safe_open(self._path, 'pt') as file:
+            tensor: Tensor = file.get_tensor(name)
+            return tensor
 
 
 class TorchFile:
-    """One .bin file."""
+    """One .bin file; mapped anew for each tensor too."""
 
     def __init__(self, path: Path) -> None:
-        content = torch.load(path, map_location='cpu', weights_only=True, mmap=True)
-        self._tensors = {k: v for k, v in content.items() if isinstance(v, Tensor)}
+        self._path = path
+        tensors = {k: v for k, v in self._load().items() if isinstance(v, Tensor)}
+        self._shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of every tensor."""
-        return {name: tuple(tensor.shape) for name, tensor in self._tensors.items()}
+        return self._shapes
 
     def read(self, name: str) -> Tensor:
         """One tensor."""
-        return self._tensors[name]
+        tensor: Tensor = self._load()[name]
+        return tensor
+
+    def _load(self) -> dict[str, Any]:
+        content: dict[str, Any] = torch.load(
+            self._path, map_location='cpu', weights_only=True, mmap=True
+        )
+        return content
 
 
 class Shards:
@@ -109,7 +120,7 @@ def open_weights(files: list[Path]) -> Weights:
 def _shards(index: Path) -> list[Path]:
     try:
         names = sorted(set(json.loads(index.read_text(encoding='utf-8'))['weight_map'].values()))
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f'{index} is no index of shards: {error!r}') from error
     if strange := [name for name in names if Path(name).name != name]:
         raise CheckpointError(f'{index} names a shard outside its folder: {strange[0]!r}')

@@ -39,7 +39,11 @@ class Workspace:
         self._lock()
         self._job = json.loads(json.dumps(job))
         self._files: dict[str, int] = {}
-        self._resume()
+        try:
+            self._resume()
+        except BaseException:
+            os.close(self._handle)
+            raise
 
     def has(self, name: str) -> bool:
         """Whether the file is there, whole."""
@@ -61,6 +65,10 @@ class Workspace:
         """Remove a file that was only needed on the way."""
         (self.folder / name).unlink(missing_ok=True)
         self._record({k: v for k, v in self._files.items() if k != name})
+
+    def size(self) -> int:
+        """Bytes of all that is there."""
+        return sum(self._files.values())
 
     def finish(self) -> None:
         """Give the folder its final name."""
@@ -108,6 +116,25 @@ class Workspace:
         new = self.folder / (STATE + UNFINISHED)
         new.write_text(json.dumps({'job': self._job, 'files': files}, indent=1), encoding='utf-8')
         new.replace(self.folder / STATE)
+
+
+def check_room(needed: int, free: int, place: Path) -> None:
+    """Raise BundleError beforehand if the disk is too full, rather than after an hour."""
+    if needed > free:
+        raise BundleError(
+            f'{place} has {free / 1e9:.1f} GB free where about {needed / 1e9:.1f} GB are needed, '
+            'what is removed again on the way included'
+        )
+
+
+def not_written(place: Path, error: Exception) -> BundleError:
+    """The error to raise about a file that could not be written, on a full disk for one."""
+    file = getattr(error, 'filename', None) or place
+    reason = getattr(error, 'strerror', None) or error
+    return BundleError(
+        f'{file} could not be written: {reason}; mend that and run the same again, to go on from '
+        'there'
+    )
 
 
 def _differences(before: Job, now: Job) -> str:

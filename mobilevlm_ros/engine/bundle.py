@@ -155,7 +155,7 @@ def _read_manifest(folder: Path) -> Mapping[str, Any]:
     if not path.is_file():
         raise BundleFileError(
             f'{path} does not exist; a bundle is a folder with a {MANIFEST}, '
-            'such as models/nano or one made by `mobilevlm train`'
+            'such as models/nano or one made by `mobilevlm convert`'
         )
     try:
         manifest = json.loads(path.read_text(encoding='utf-8'), object_pairs_hook=_object)

@@ -1,0 +1,97 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mobilevlm_ros.convert.weights import Weights, open_weights, weight_files
+from mobilevlm_ros.engine.errors import CheckpointError
+from tests.convert.support import write_shards, write_weights
+
+WEIGHTS = {f'layer.{i}': torch.full((i + 1, 3), float(i)).half() for i in range(5)}
+STEMS = ('model.safetensors', 'pytorch_model.bin')
+
+
+def open_folder(folder: Path) -> Weights:
+    return open_weights(weight_files(folder))
+
+
+@pytest.mark.parametrize('stem', STEMS)
+@pytest.mark.parametrize('sharded', [False, True])
+def test_every_tensor_is_read_as_it_was_stored(tmp_path: Path, stem: str, sharded: bool) -> None:
+    if sharded:
+        write_shards(tmp_path, stem, WEIGHTS)
+    else:
+        write_weights(tmp_path / stem, WEIGHTS)
+    weights = open_folder(tmp_path)
+    assert weights.shapes() == {name: tuple(t.shape) for name, t in WEIGHTS.items()}
+    for name, tensor in WEIGHTS.items():
+        assert weights.read(name).dtype == torch.float16
+        assert torch.equal(weights.read(name), tensor)
+
+
+@pytest.mark.parametrize('stem', STEMS)
+@pytest.mark.parametrize('left', [0, 7, 300])
+def test_a_truncated_shard_is_named(tmp_path: Path, stem: str, left: int) -> None:
+    shard = write_shards(tmp_path, stem, WEIGHTS)[1]
+    shard.write_bytes(shard.read_bytes()[:left])
+    with pytest.raises(CheckpointError, match=f'{shard.name} is truncated or damaged'):
+        open_folder(tmp_path)
+
+
+@pytest.mark.parametrize('stem', STEMS)
+def test_a_shard_cut_by_one_byte_is_noticed_before_it_is_read(tmp_path: Path, stem: str) -> None:
+    shard = write_shards(tmp_path, stem, WEIGHTS)[0]
+    shard.write_bytes(shard.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match=f'{shard.name} is truncated or damaged'):
+        open_folder(tmp_path)
+
+
+def test_a_missing_shard_is_named(tmp_path: Path) -> None:
+    shard = write_shards(tmp_path, STEMS[0], WEIGHTS)[1]
+    shard.unlink()
+    with pytest.raises(CheckpointError, match=f'lacks {shard.name} of 2 shards'):
+        open_folder(tmp_path)
+
+
+def test_a_folder_without_weights_says_what_was_expected(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r'model\.safetensors or pytorch_model\.bin'):
+        weight_files(tmp_path)
+
+
+@pytest.mark.parametrize(
+    'index',
+    ['not JSON', '[]', '{}', '{"weight_map": {"a": "../other.safetensors"}}'],
+)
+def test_a_strange_index_is_refused(tmp_path: Path, index: str) -> None:
+    (tmp_path / 'model.safetensors.index.json').write_text(index)
+    with pytest.raises(CheckpointError, match='index'):
+        weight_files(tmp_path)
+
+
+class Trap:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_pickled_code_is_never_run(tmp_path: Path) -> None:
+    sprung = tmp_path / 'sprung'
+    torch.save({**WEIGHTS, 'trap': Trap(sprung)}, tmp_path / STEMS[1])
+    with pytest.raises(CheckpointError, match='would run code'):
+        open_folder(tmp_path)
+    assert not sprung.exists()
+
+
+def test_an_index_that_promises_too_much_is_found_by_the_names(tmp_path: Path) -> None:
+    write_shards(tmp_path, STEMS[0], WEIGHTS)
+    index = tmp_path / 'model.safetensors.index.json'
+    content = json.loads(index.read_text())
+    content['weight_map']['extra'] = next(iter(content['weight_map'].values()))
+    index.write_text(json.dumps(content))
+    assert 'extra' not in open_folder(tmp_path).shapes()
