@@ -17,6 +17,7 @@ VERBS = {
     'doctor': 'report versions, backends, devices and settings, to attach to a question',
     'eval': 'measure how often a model answers right in the simulated world',
     'train': 'train a small model in the simulated world',
+    'verify': 'prove a bundle against the checkpoint that it was made from',
 }
 EPILOG = """\
 examples:
@@ -36,6 +37,8 @@ EXTRAS = {
         'train',
     ),
 }
+
+PACKAGES = {'google': 'protobuf', 'llama_cpp': 'llama-cpp-python'}  # whose names differ
 
 
 class Verb(Protocol):
@@ -84,7 +87,8 @@ def explain_missing(error: ModuleNotFoundError) -> str:
     extra = EXTRAS.get(module)
     if extra is None:
         raise error
-    return f"needs {module}: pip install 'mobilevlm_ros[{extra}]', or pip install {module}"
+    package = PACKAGES.get(module, module)
+    return f"needs {module}: pip install 'mobilevlm_ros[{extra}]', or pip install {package}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -16,11 +16,12 @@ from tqdm import tqdm
 
 from mobilevlm_ros.convert.llama_gguf import F16, F32, llama_shapes, write_llama
 from mobilevlm_ros.convert.quantise import check_type, quantise_llama
+from mobilevlm_ros.convert.quantise_vision import quantise_vision
 from mobilevlm_ros.convert.source import Source, load_vision
-from mobilevlm_ros.convert.vision_onnx import export_vision, quantise_vision
-from mobilevlm_ros.convert.workspace import Workspace
+from mobilevlm_ros.convert.vision_onnx import export_vision
+from mobilevlm_ros.convert.workspace import Workspace, check_room, not_written
 from mobilevlm_ros.engine.bundle import MANIFEST, SCHEMA, load_bundle, sha256
-from mobilevlm_ros.engine.errors import BundleError, ConfigError
+from mobilevlm_ros.engine.errors import ConfigError
 from mobilevlm_ros.model.mobilevlm import weight_shapes
 
 VISION = {'fp32': 'vision.onnx', 'fp16': 'vision-fp16.onnx', 'int8': 'vision-int8.onnx'}
@@ -70,10 +71,7 @@ def write_bundle(
             work.close()
             raise
     except OSError as error:
-        raise BundleError(
-            f'{error.filename or out} could not be written: {error.strerror or error}; mend that '
-            'and run the same again, to go on from there'
-        ) from error
+        raise not_written(out, error) from error
 
 
 def _make(source: Source, options: Options, extras: tuple[Path, ...], work: Workspace) -> None:
@@ -129,15 +127,6 @@ def _job(source: Source, options: Options) -> dict[str, Any]:
     }
 
 
-def check_room(needed: int, free: int, place: Path) -> None:
-    """Raise BundleError beforehand if the disk is too full, rather than after an hour."""
-    if needed > free:
-        raise BundleError(
-            f'{place} has {free / 1e9:.1f} GB free where about {needed / 1e9:.1f} GB are needed, '
-            'what is removed again on the way included'
-        )
-
-
 def needed_bytes(source: Source, options: Options) -> int:
     """About how much the disk has to hold at the worst moment."""
     language = llama_shapes(source.geometry)
@@ -175,5 +164,12 @@ def _manifest(source: Source, options: Options, folder: Path) -> dict[str, Any]:
         },
         'backends': {'onnxruntime': vision, 'llama_cpp': LLM},
         'license': source.license,
-        'provenance': {**source.provenance, 'quantisation': options.quantisation},
+        'provenance': {
+            **source.provenance,
+            'quantisation': options.quantisation,
+            'sha256': {
+                f'{path.parent.name}/{path.name}': sha256(path)
+                for path in (*source.files, source.tokenizer)
+            },
+        },
     }

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
 from mobilevlm_ros.convert.random_vocabulary import write_random_vocabulary
+from mobilevlm_ros.convert.workspace import check_room, not_written
 from mobilevlm_ros.engine.errors import CheckpointError, ConfigError
 from mobilevlm_ros.model.checkpoint import CONFIG, OURS, VOCABULARY, WEIGHTS
 from mobilevlm_ros.model.config import write_config
@@ -67,6 +69,7 @@ def write_random_checkpoint(name: str, folder: Path, seed: int = 0, layers: int 
     """Write the checkpoint of a preset, or keep the same one if it is there already.
 
     Raises:
+        BundleError: if the disk is full.
         CheckpointError: if the folder holds something else.
         ConfigError: if there is no such preset, or it has fewer layers.
     """
@@ -74,8 +77,14 @@ def write_random_checkpoint(name: str, folder: Path, seed: int = 0, layers: int 
     geometry = preset_geometry(name, layers)
     if folder.exists():
         _check_same(folder, facts)
-    else:
+        return
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder.parent).free
+        check_room(_file_bytes(geometry), free, folder.parent)
         write_random(geometry, folder, seed, facts)
+    except (OSError, SafetensorError) as error:
+        raise not_written(folder, error) from error
 
 
 def write_random(geometry: Geometry, folder: Path, seed: int, facts: dict[str, Any]) -> None:
@@ -105,6 +114,10 @@ def random_weight(name: str, shape: tuple[int, ...], seed: int) -> Tensor:
         return (1 + STD * noise).half()
     scale = 1 / math.sqrt(math.prod(shape[1:])) if len(shape) == 4 else STD
     return noise.mul_(scale).half()
+
+
+def _file_bytes(geometry: Geometry) -> int:
+    return 2 * sum(math.prod(shape) for shape in weight_shapes(geometry).values())
 
 
 def _check_same(folder: Path, facts: dict[str, Any]) -> None:

@@ -80,6 +80,17 @@ def open_source(
     Raises:
         CheckpointError: naming what is missing, misshapen, damaged or not served.
     """
+    try:
+        source = _open(where, vision_tower, fetch)
+    except OSError as error:
+        raise CheckpointError(
+            f'{error.filename or where} cannot be read: {error.strerror or error}'
+        ) from error
+    check_tensors(source)
+    return source
+
+
+def _open(where: str | Path, vision_tower: str | Path | None, fetch: Fetch) -> Source:
     folder = _find(where, fetch)
     config = _read_json(folder / CONFIG)
     check_architecture(config)
@@ -90,7 +101,7 @@ def open_source(
     tower_folder = _find(vision_tower, fetch) if vision_tower else None
     tower_files = weight_files(tower_folder) if tower_folder else []
     ours = config.get(OURS, {})
-    source = Source(
+    return Source(
         name=ours.get('name') or str(where).rstrip('/').rpartition('/')[2],
         geometry=read_geometry(config, _tower_sizes(config, tower_folder)),
         prompt=ours.get('prompt', PROMPT),
@@ -103,8 +114,6 @@ def open_source(
         weights=weights,
         tower=open_weights(tower_files) if tower_files else None,
     )
-    check_tensors(source)
-    return source
 
 
 def check_tensors(source: Source) -> None:

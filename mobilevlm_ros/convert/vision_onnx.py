@@ -15,7 +15,6 @@ from typing import Any
 
 import onnx
 import torch
-from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
@@ -73,7 +72,7 @@ def export_vision(model: Vision, path: Path, inner: torch.dtype = torch.float32)
     AttentionInterface.register(ATTENTION, scaled_query_attention)
     model.tower.set_attn_implementation(ATTENTION)
     size = model.geometry.image_size
-    with _quiet():
+    with quiet():
         program = torch.onnx.export(
             encoder,
             (torch.zeros(2, 3, size, size),),
@@ -91,36 +90,19 @@ def export_vision(model: Vision, path: Path, inner: torch.dtype = torch.float32)
 
 def _check_weights(model: Vision) -> None:
     weights = model.named_weights()
-    for name, weight in weights.items():
-        if not weight.isfinite().all():
-            raise CheckpointError(f'{name} has values that are not finite as {weight.dtype}')
     size = sum(weight.nbytes for weight in weights.values())
     if size > MOST_BYTES:
         raise CheckpointError(
             f'the vision part takes {size / 1e9:.1f} GB in one ONNX file, which cannot hold more '
             'than 2 GiB; choose --precision fp16'
         )
-
-
-def quantise_vision(source: Path, target: Path) -> None:
-    """Weights of all matrix products to int8, activations quantised as they come.
-
-    Seven bits of weight are used, since CPUs without VNNI add up pairs of products in 16 bits
-    and saturate with eight.
-    """
-    with _quiet():
-        quantize_dynamic(
-            str(source),
-            str(target),
-            op_types_to_quantize=['MatMul', 'Gemm'],
-            per_channel=True,
-            reduce_range=True,
-            weight_type=QuantType.QInt8,
-        )
+    for name, weight in weights.items():
+        if not weight.isfinite().all():
+            raise CheckpointError(f'{name} has values that are not finite as {weight.dtype}')
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Hide what libraries advise their own developers of."""
     logging.disable(logging.WARNING)
     try:

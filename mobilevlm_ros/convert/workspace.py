@@ -118,6 +118,25 @@ class Workspace:
         new.replace(self.folder / STATE)
 
 
+def check_room(needed: int, free: int, place: Path) -> None:
+    """Raise BundleError beforehand if the disk is too full, rather than after an hour."""
+    if needed > free:
+        raise BundleError(
+            f'{place} has {free / 1e9:.1f} GB free where about {needed / 1e9:.1f} GB are needed, '
+            'what is removed again on the way included'
+        )
+
+
+def not_written(place: Path, error: Exception) -> BundleError:
+    """The error to raise about a file that could not be written, on a full disk for one."""
+    file = getattr(error, 'filename', None) or place
+    reason = getattr(error, 'strerror', None) or error
+    return BundleError(
+        f'{file} could not be written: {reason}; mend that and run the same again, to go on from '
+        'there'
+    )
+
+
 def _differences(before: Job, now: Job) -> str:
     return ' and '.join(key for key in now | before if before.get(key) != now.get(key))
 

@@ -66,7 +66,7 @@ def read_geometry(config: Config, tower: Config) -> Geometry:
         context=_context(config),
         projector=PROJECTORS[config['mm_projector_type']],
         rope_theta=_rope_theta(config),
-        rms_eps=float(config.get('rms_norm_eps', 1e-6)),
+        rms_eps=_number(config, 'rms_norm_eps', 1e-6),
         tied=bool(config.get('tie_word_embeddings', False)),
     )
 
@@ -193,7 +193,7 @@ def _rope_theta(config: Config) -> float:
     rope = config.get('rope_parameters') or {}
     if rope.get('rope_type', 'default') != 'default':
         raise _unserved(config, 'rope_parameters', "rope_type 'default'")
-    return float(rope.get('rope_theta', config.get('rope_theta', 10000.0)))
+    return _number(rope if 'rope_theta' in rope else config, 'rope_theta', 10000.0)
 
 
 def _section(config: Config, key: str) -> Config:
@@ -201,6 +201,13 @@ def _section(config: Config, key: str) -> Config:
     if not isinstance(value, Mapping):
         raise _unserved(config, key, 'an object')
     return value
+
+
+def _number(config: Config, key: str, default: float) -> float:
+    value = config.get(key, default)
+    if type(value) not in (int, float) or not value > 0:
+        raise _unserved(config, key, 'a number above zero')
+    return float(value)
 
 
 def _integer(config: Config, key: str, default: int | None = None) -> int:

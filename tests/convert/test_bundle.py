@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobilevlm_ros.convert.bundle import Options, check_room, needed_bytes, write_bundle
+from mobilevlm_ros.convert.bundle import Options, needed_bytes, write_bundle
 from mobilevlm_ros.convert.presets import LARGE
 from mobilevlm_ros.convert.source import Source, open_source
+from mobilevlm_ros.convert.workspace import check_room
 from mobilevlm_ros.engine import EngineConfig, Frame, Question, load_bundle, open_engine
+from mobilevlm_ros.engine.bundle import sha256
 from mobilevlm_ros.engine.errors import BundleError, CheckpointError, ConfigError
 from tests.convert.support import TINY, half_weights, make_model, write_official
 
@@ -58,7 +60,7 @@ def small(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_bundle_describes_and_checks_itself(small: Path) -> None:
+def test_a_bundle_describes_and_checks_itself(small: Path, checkpoint: Path) -> None:
     bundle = load_bundle(small)
     assert (bundle.vision.image_size, bundle.vision.visual_tokens) == (40, 4)
     assert bundle.prompt.head == 'Look: ' and bundle.context_length == 128
@@ -69,7 +71,9 @@ def test_a_bundle_describes_and_checks_itself(small: Path) -> None:
     assert names(small) == {*files, 'bundle.json'} and set(bundle.files) == files
     assert names(small.parent) == {'small'}
     content = json.loads((small / 'bundle.json').read_text())
-    assert content['provenance'] == {'trained_by': 'nobody', 'quantisation': 'Q4_K_M'}
+    provenance = content['provenance']
+    assert (provenance['trained_by'], provenance['quantisation']) == ('nobody', 'Q4_K_M')
+    assert provenance['sha256']['small/model.safetensors'] == sha256(checkpoint / 'model.safetensors')
 
 
 @pytest.mark.parametrize('projector', ['ldp', 'ldpv2'])

@@ -166,6 +166,14 @@ def test_a_lost_file_is_named(tmp_path: Path, vocabulary: Path, lost: str) -> No
         open_source(folder)
 
 
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, vocabulary: Path) -> None:
+    folder = write_official(tmp_path / 'model', vocabulary)
+    (folder / 'config.json').unlink()
+    (folder / 'config.json').symlink_to(folder / 'config.json')
+    with pytest.raises(CheckpointError, match=r'config\.json'):
+        open_source(folder)
+
+
 @pytest.mark.parametrize('where', ['/no/such/folder', 'plain', 'a/b/c', Path('owner/name')])
 def test_what_is_neither_folder_nor_hub_name_is_not_fetched(where: str | Path) -> None:
     with pytest.raises(CheckpointError, match='is not a folder'):

@@ -92,6 +92,8 @@ def test_the_way_transformers_5_writes_rope_is_understood() -> None:
         ('rope_parameters', {'rope_type': 'yarn'}),
         ('quantization_config', {'bits': 4}),
         ('attention_bias', True),
+        ('rope_theta', '10000'),
+        ('rms_norm_eps', None),
         ('hidden_act', 'gelu'),
         ('hidden_size', '2560'),
         ('num_hidden_layers', 0),

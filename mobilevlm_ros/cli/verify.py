@@ -1,0 +1,58 @@
+"""`mobilevlm verify`: prove a bundle against the checkpoint that it was made from."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from mobilevlm_ros.convert.source import open_source
+from mobilevlm_ros.convert.verify import TOKENS, verify_bundle
+from mobilevlm_ros.convert.verify_report import format_table, to_json
+from mobilevlm_ros.engine.bundle import load_bundle
+from mobilevlm_ros.engine.errors import ConfigError
+
+HELP = """\
+Compare every stage of a bundle with the checkpoint that it was made from, on real images:
+  preprocessing  the engine's pixels with the official code's, in grey levels
+  vision         visual tokens of each ONNX file with PyTorch in float32
+  tokenizer      llama.cpp's tokens with the sentencepiece library's, on nasty texts
+  logits         llama.cpp's with transformers' in float32, over prompts with an image
+  greedy         the likeliest tokens of an answer, where the reference's choice is not noise
+
+Exit code 1 if a stage is past its limit. The logits of quantised files are reported, and only
+refused if they are hopeless: convert with --quantise F16 to prove the conversion itself.
+docs/accuracy.md tells what each figure is.
+
+examples:
+  mobilevlm verify bundles/v2-1.7b --against ~/MobileVLM_V2-1.7B --images ~/photos
+  mobilevlm verify my-nano --against training-nano/checkpoint --images photos --json proof.json
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument('bundle', type=Path, help='the bundle to prove')
+    parser.add_argument(
+        '--against', required=True, metavar='SOURCE', help='folder or hub name of the checkpoint'
+    )
+    parser.add_argument('--vision-tower', metavar='CLIP', help='as it was given to convert')
+    parser.add_argument('--images', type=Path, required=True, metavar='FOLDER', help='photographs')
+    parser.add_argument(
+        '--tokens', type=int, default=TOKENS, help='most of each answer (default: %(default)s)'
+    )
+    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures here')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare, print the table, write the figures."""
+    if args.tokens < 1:
+        raise ConfigError(f'--tokens is {args.tokens}; give at least one')
+    bundle = load_bundle(args.bundle)
+    source = open_source(args.against, args.vision_tower)
+    rows = list(verify_bundle(bundle, source, args.images, args.tokens))
+    print(format_table(rows))
+    if args.json:
+        figures = {'bundle': bundle.name, 'against': source.name, 'stages': to_json(rows)}
+        args.json.write_text(json.dumps(figures, indent=2) + '\n', encoding='utf-8')
+    return 0 if all(row.passed for row in rows) else 1

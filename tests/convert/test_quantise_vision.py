@@ -1,0 +1,73 @@
+"""int8 on a tower with outliers as trained ones have them."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from mobilevlm_ros.convert.quantise_vision import (
+    IMAGES,
+    Int8Options,
+    channel_factors,
+    quantise_vision,
+    synthetic_pixels,
+)
+from mobilevlm_ros.convert.verify_vision import token_cosines
+from mobilevlm_ros.convert.vision_onnx import export_vision
+from mobilevlm_ros.model.mobilevlm import Geometry
+
+GEOMETRY = Geometry(
+    image_size=112, patch_size=14, vision_width=192, vision_layers=3, vision_heads=3, width=256
+)
+PLAIN = Int8Options(channels=False, tokens=False)
+
+
+@pytest.fixture(scope='module')
+def whole(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tower that benchmarks/int8_outliers.py measures, in float32."""
+    spec = importlib.util.spec_from_file_location('outliers', root / 'benchmarks' / 'outliers.py')
+    assert spec and spec.loader
+    outliers = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(outliers)
+    path: Path = tmp_path_factory.mktemp('outliers') / 'fp32.onnx'
+    export_vision(outliers.outlier_tower(GEOMETRY), path)
+    return path
+
+
+def tokens(path: Path) -> np.ndarray:
+    """Visual tokens of images that the channels were not measured on."""
+    session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+    images = [*synthetic_pixels(112, IMAGES + 2)][IMAGES:]
+    return np.stack([session.run(None, {'pixels': image[None]})[0][0] for image in images])
+
+
+def worst_cosine(whole: Path, path: Path, options: Int8Options) -> float:
+    quantise_vision(whole, path, options)
+    return float(token_cosines(tokens(path), tokens(whole)).min())
+
+
+def test_outliers_do_not_drown_the_rest(whole: Path, tmp_path: Path) -> None:
+    assert worst_cosine(whole, tmp_path / 'int8.onnx', Int8Options()) >= 0.99
+
+
+def test_plain_quantisation_would_let_them(whole: Path, tmp_path: Path) -> None:
+    assert worst_cosine(whole, tmp_path / 'plain.onnx', PLAIN) < 0.95
+
+
+def test_every_product_with_a_constant_matrix_is_quantised(whole: Path, tmp_path: Path) -> None:
+    quantise_vision(whole, tmp_path / 'int8.onnx')
+    kinds = [node.op_type for node in onnx.load(tmp_path / 'int8.onnx').graph.node]
+    assert kinds.count('MatMulInteger') == 6 * 3 + 2
+    assert kinds.count('MatMul') == 2 * 3  # those of attention, between activations
+
+
+def test_a_large_channel_is_divided_and_a_large_weight_multiplied() -> None:
+    factors = channel_factors(np.array([1, 100, 1, 1]), np.array([1, 1, 1, 4]))
+    np.testing.assert_allclose(factors, [1, 10, 1, 0.5])
+
+
+def test_a_channel_that_is_always_zero_stays_finite() -> None:
+    assert np.isfinite(channel_factors(np.array([0.0, 1, 1]), np.array([1, 0.0, 1]))).all()
