@@ -4,11 +4,12 @@
     python benchmarks/int8_outliers.py --full      # CLIP ViT-L/14-336's sizes, with timings
 
 outliers.py has what is injected. Rows say which cure is used: channels (SmoothQuant's migration),
-tokens (a scale for each), both, whether seven or all eight bits of weight are used, whether the
-projector stays float32, and for comparison ONNX Runtime's weight-only MatMulNBits, with
-activations in float32 and in blocks of int8.
+tokens (a scale for each), split (outlier channels in float32), whether seven or all eight bits of
+weight are used, whether the projector stays float32, and for comparison ONNX Runtime's
+weight-only MatMulNBits, with activations in float32 and in blocks of int8.
 
-To see a CPU without VNNI, run the small one under `valgrind --tool=none`, which offers AVX2 only.
+To see a CPU without VNNI, run the small one again, with the same --work so that nothing has to be
+made anew, under `valgrind --tool=none --trace-children=yes`: it offers AVX2 and no more.
 """
 
 from __future__ import annotations
@@ -66,16 +67,15 @@ CANDIDATES: dict[str, Callable[[Path, Path], None]] = {
     'plain, 7 bits': plain,
     'plain, 8 bits': partial(plain, seven_bits=False),
     'plain, 7 bits, projector float32': partial(plain, exclude=(PROJECTOR,)),
-    'channels': partial(quantise_vision, options=Int8Options(tokens=False)),
+    'channels': partial(quantise_vision, options=Int8Options(tokens=False, split=0)),
     'tokens': partial(quantise_vision, options=Int8Options(channels=False)),
-    'channels and tokens': quantise_vision,
-    'channels and tokens, 8 bits': partial(
-        quantise_vision, options=Int8Options(seven_bits=False)
-    ),
-    'channels and tokens, unsigned': partial(
+    'channels, tokens': partial(quantise_vision, options=Int8Options(split=0)),
+    'channels, tokens, split (chosen)': quantise_vision,
+    'chosen, 8 bits': partial(quantise_vision, options=Int8Options(seven_bits=False)),
+    'chosen, 8 bits, unsigned': partial(
         quantise_vision, options=Int8Options(seven_bits=False, weights=QuantType.QUInt8)
     ),
-    'channels and tokens, projector float32': partial(
+    'chosen, projector float32': partial(
         quantise_vision, options=Int8Options(exclude=(PROJECTOR,))
     ),
     'MatMulNBits, float32 activations': partial(weight_only, accuracy_level=1),

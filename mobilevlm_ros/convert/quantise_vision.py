@@ -2,12 +2,14 @@
 
 ONNX Runtime quantises an activation with one scale for the whole tensor. Trained CLIPs have
 channels and tokens that are hundreds of times larger than the others (arXiv 2402.17762), which
-leave no steps for these. Two exact rewritings of the float32 graph mend that before:
+leave no steps for these. Three exact rewritings of the float32 graph mend that before:
 
+- split: the few channels that stand out most get small products of their own, which stay float32
+  (LLM.int8, arXiv 2208.07339).
 - channels: what is large in an activation is moved into the weights, by a factor for each channel
   (SmoothQuant, arXiv 2211.10438). Behind a LayerNormalization it becomes part of its gain and
-  costs nothing. The largest values come from a run over a few synthetic images.
-- tokens: where no LayerNormalization comes before, each token is divided by its own largest
+  costs nothing. What is large comes from a run over a few synthetic images.
+- tokens: but directly behind a LayerNormalization, each token is divided by its own largest
   value, and its product multiplied by it, so that every token has all the steps.
 
 docs/accuracy.md has what each of them is worth.
@@ -23,6 +25,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import onnx
 import onnxruntime
+from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -30,6 +33,7 @@ from mobilevlm_ros.convert.vision_onnx import quiet
 from mobilevlm_ros.engine.types import Floats
 
 SMALLEST = np.float32(1e-6)  # of a divisor
+OUTLIER = 8.0  # times the median channel: what stands out
 STRENGTH = 0.5  # how much of a channel's size moves into the weights: SmoothQuant's alpha
 MOST = 1e3  # that a channel is scaled by
 IMAGES = 4
@@ -42,6 +46,7 @@ class Int8Options:
 
     channels: bool = True
     tokens: bool = True
+    split: int = 16  # channels of an activation at most that stay float32; goes with channels
     seven_bits: bool = True  # of weight, as CPUs without VNNI need: see `quantise_vision`
     weights: QuantType = QuantType.QInt8
     exclude: tuple[str, ...] = ()  # names of modules that stay float32, such as model.projector
@@ -77,7 +82,12 @@ def quantise_vision(source: Path, target: Path, options: Int8Options = Int8Optio
         if options.channels:
             largest = largest_by_channel(model, activations, whole)
             for activation in activations:
-                balance_channels(model.graph, activation, weights, largest[activation.name])
+                peaks = largest[activation.name]
+                outliers = outlier_channels(peaks, options.split)
+                if len(outliers):
+                    split_channels(model.graph, activation, weights, outliers)
+                    peaks[outliers] = np.median(peaks)
+                balance_channels(model.graph, activation, weights, peaks)
         if options.tokens:
             for activation in activations:
                 if not activation.behind_norm:
@@ -165,6 +175,56 @@ def synthetic_pixels(size: int, count: int) -> Iterable[Floats]:
         yield (image / image.std()).astype(np.float32)
 
 
+def outlier_channels(largest: Floats, most: int) -> NDArray[np.int64]:
+    """The channels whose largest values stand out, the largest ones first."""
+    order = np.argsort(-largest)[:most]
+    return order[largest[order] > OUTLIER * np.median(largest)]
+
+
+def split_channels(
+    graph: onnx.GraphProto,
+    activation: Activation,
+    weights: Mapping[str, onnx.TensorProto],
+    outliers: NDArray[np.int64],
+) -> None:
+    """Let some channels go through products of their own, which stay float32 (arXiv 2208.07339).
+
+    In the products that will be quantised, these channels and their weights become zero.
+    """
+    name = activation.name
+    for suffix, values in (
+        ('outliers', outliers),
+        ('others', np.isin(np.arange(weights_of(activation, weights)[0].shape[0]), outliers,
+                           invert=True).astype(np.float32)),
+    ):  # fmt: skip
+        graph.initializer.append(numpy_helper.from_array(values, f'{name}_{suffix}'))
+    chosen = f'{name}_chosen'
+    graph.node.append(
+        helper.make_node('Gather', [name, f'{name}_outliers'], [chosen], chosen, axis=-1)
+    )
+    for product, matrix in zip(activation.products, weights_of(activation, weights), strict=True):
+        whole, kept = product.output[0], f'{product.output[0]}_kept'
+        graph.initializer.append(numpy_helper.from_array(matrix[outliers], f'{kept}_matrix'))
+        rest = matrix.copy()
+        rest[outliers] = 0
+        _replace(weights[product.input[1]], rest)
+        product.output[0] = f'{whole}_rest'
+        graph.node.append(helper.make_node('MatMul', [chosen, f'{kept}_matrix'], [kept], kept))
+        graph.node.append(
+            helper.make_node('Add', [product.output[0], kept], [whole], f'{whole}_joined')
+        )
+    _insert(graph, activation, 'Mul', [name, f'{name}_others'], f'{name}_without_outliers')
+    activation.name = f'{name}_without_outliers'
+    activation.only_products = False
+
+
+def weights_of(
+    activation: Activation, weights: Mapping[str, onnx.TensorProto]
+) -> list[NDArray[np.float32]]:
+    """The matrices that an activation is multiplied with."""
+    return [numpy_helper.to_array(weights[p.input[1]]) for p in activation.products]
+
+
 def balance_channels(
     graph: onnx.GraphProto,
     activation: Activation,
@@ -172,7 +232,7 @@ def balance_channels(
     largest: Floats,
 ) -> None:
     """Divide the activation's channels by factors, and multiply the rows of its matrices."""
-    matrices = [numpy_helper.to_array(weights[p.input[1]]) for p in activation.products]
+    matrices = weights_of(activation, weights)
     rows = np.max([np.abs(matrix).max(1) for matrix in matrices], 0)
     factors = channel_factors(largest, rows)
     for product, matrix in zip(activation.products, matrices, strict=True):

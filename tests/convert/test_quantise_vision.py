@@ -12,6 +12,7 @@ from mobilevlm_ros.convert.quantise_vision import (
     IMAGES,
     Int8Options,
     channel_factors,
+    outlier_channels,
     quantise_vision,
     synthetic_pixels,
 )
@@ -58,10 +59,17 @@ def test_plain_quantisation_would_let_them(whole: Path, tmp_path: Path) -> None:
 
 
 def test_every_product_with_a_constant_matrix_is_quantised(whole: Path, tmp_path: Path) -> None:
-    quantise_vision(whole, tmp_path / 'int8.onnx')
+    quantise_vision(whole, tmp_path / 'int8.onnx', Int8Options(split=0))
     kinds = [node.op_type for node in onnx.load(tmp_path / 'int8.onnx').graph.node]
     assert kinds.count('MatMulInteger') == 6 * 3 + 2
     assert kinds.count('MatMul') == 2 * 3  # those of attention, between activations
+
+
+def test_only_channels_that_stand_out_are_split_off() -> None:
+    largest = np.array([1, 2, 100, 1, 50, 1])
+    assert outlier_channels(largest, 16).tolist() == [2, 4]
+    assert outlier_channels(largest, 1).tolist() == [2]
+    assert outlier_channels(np.ones(6), 16).tolist() == []
 
 
 def test_a_large_channel_is_divided_and_a_large_weight_multiplied() -> None:
