@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import re
@@ -104,6 +105,7 @@ def _make_vision(source: Source, precision: str, work: Workspace) -> None:
 def _export(source: Source, precision: str, path: Path) -> None:
     inner = torch.float16 if precision == 'fp16' else torch.float32
     export_vision(load_vision(source), path, inner)
+    gc.collect()  # exported programs refer to themselves, and would keep the weights
 
 
 def _make_llm(source: Source, quantisation: str, work: Workspace) -> None:

@@ -73,8 +73,8 @@ def test_a_bundle_describes_and_checks_itself(small: Path, checkpoint: Path) -> 
     content = json.loads((small / 'bundle.json').read_text())
     provenance = content['provenance']
     assert (provenance['trained_by'], provenance['quantisation']) == ('nobody', 'Q4_K_M')
-    expected = sha256(checkpoint / 'model.safetensors')
-    assert provenance['sha256']['small/model.safetensors'] == expected
+    digest = sha256(checkpoint / 'model.safetensors')
+    assert provenance['sha256']['small/model.safetensors'] == digest
 
 
 @pytest.mark.parametrize('projector', ['ldp', 'ldpv2'])
