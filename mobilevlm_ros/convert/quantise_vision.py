@@ -92,6 +92,7 @@ def quantise_vision(source: Path, target: Path, options: Int8Options = Int8Optio
             for activation in activations:
                 if not activation.behind_norm:
                     scale_tokens(model.graph, activation)
+        _drop_unread(model.graph)
         onnx.save(_sorted(model), whole)
         del model, weights, activations
         with quiet():
@@ -184,7 +185,7 @@ def outlier_channels(largest: Floats, most: int) -> NDArray[np.int64]:
 def split_channels(
     graph: onnx.GraphProto,
     activation: Activation,
-    weights: Mapping[str, onnx.TensorProto],
+    weights: dict[str, onnx.TensorProto],
     outliers: NDArray[np.int64],
 ) -> None:
     """Let some channels go through products of their own, which stay float32 (arXiv 2208.07339).
@@ -207,7 +208,7 @@ def split_channels(
         graph.initializer.append(numpy_helper.from_array(matrix[outliers], f'{kept}_matrix'))
         rest = matrix.copy()
         rest[outliers] = 0
-        _replace(weights[product.input[1]], rest)
+        _give(graph, weights, product, 1, rest)
         product.output[0] = f'{whole}_rest'
         graph.node.append(helper.make_node('MatMul', [chosen, f'{kept}_matrix'], [kept], kept))
         graph.node.append(
@@ -228,7 +229,7 @@ def weights_of(
 def balance_channels(
     graph: onnx.GraphProto,
     activation: Activation,
-    weights: Mapping[str, onnx.TensorProto],
+    weights: dict[str, onnx.TensorProto],
     largest: Floats,
 ) -> None:
     """Divide the activation's channels by factors, and multiply the rows of its matrices."""
@@ -236,10 +237,11 @@ def balance_channels(
     rows = np.max([np.abs(matrix).max(1) for matrix in matrices], 0)
     factors = channel_factors(largest, rows)
     for product, matrix in zip(activation.products, matrices, strict=True):
-        _replace(weights[product.input[1]], matrix * factors[:, None])
+        _give(graph, weights, product, 1, matrix * factors[:, None])
     if activation.behind_norm:
-        for name in activation.maker.input[1:]:
-            _replace(weights[name], numpy_helper.to_array(weights[name]) / factors)
+        for index, name in enumerate(activation.maker.input[1:], 1):
+            divided = numpy_helper.to_array(weights[name]) / factors
+            _give(graph, weights, activation.maker, index, divided)
         return
     scale = f'{activation.name}_channel_factors'
     graph.initializer.append(numpy_helper.from_array(1 / factors, scale))
@@ -286,8 +288,29 @@ def _insert(
         product.input[0] = output
 
 
-def _replace(tensor: onnx.TensorProto, values: Floats) -> None:
-    tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float32), tensor.name))
+def _give(
+    graph: onnx.GraphProto,
+    weights: dict[str, onnx.TensorProto],
+    node: onnx.NodeProto,
+    index: int,
+    values: Floats,
+) -> None:
+    """Give a node a constant of its own: PyTorch's exporter lets equal ones be shared."""
+    name = f'{node.name}_constant_{index}'
+    tensor = numpy_helper.from_array(values.astype(np.float32), name)
+    if name in weights:
+        weights[name].CopyFrom(tensor)
+        return
+    graph.initializer.append(tensor)
+    weights[name] = graph.initializer[-1]
+    node.input[index] = name
+
+
+def _drop_unread(graph: onnx.GraphProto) -> None:
+    read = {name for node in graph.node for name in node.input}
+    for index in reversed(range(len(graph.initializer))):
+        if graph.initializer[index].name not in read:
+            del graph.initializer[index]
 
 
 def _sorted(model: onnx.ModelProto) -> onnx.ModelProto:
