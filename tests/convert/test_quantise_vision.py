@@ -21,7 +21,7 @@ from mobilevlm_ros.convert.vision_onnx import export_vision
 from mobilevlm_ros.model.mobilevlm import Geometry
 
 GEOMETRY = Geometry(
-    image_size=112, patch_size=14, vision_width=192, vision_layers=3, vision_heads=3, width=256
+    image_size=112, patch_size=14, vision_width=192, vision_layers=4, vision_heads=3, width=256
 )
 PLAIN = Int8Options(channels=False, tokens=False)
 
@@ -51,18 +51,17 @@ def worst_cosine(whole: Path, path: Path, options: Int8Options) -> float:
 
 
 def test_outliers_do_not_drown_the_rest(whole: Path, tmp_path: Path) -> None:
-    assert worst_cosine(whole, tmp_path / 'int8.onnx', Int8Options()) >= 0.99
-
-
-def test_plain_quantisation_would_let_them(whole: Path, tmp_path: Path) -> None:
-    assert worst_cosine(whole, tmp_path / 'plain.onnx', PLAIN) < 0.95
+    cured = worst_cosine(whole, tmp_path / 'int8.onnx', Int8Options())
+    plain = worst_cosine(whole, tmp_path / 'plain.onnx', PLAIN)
+    assert cured >= 0.99
+    assert 1 - plain > 5 * (1 - cured)
 
 
 def test_every_product_with_a_constant_matrix_is_quantised(whole: Path, tmp_path: Path) -> None:
     quantise_vision(whole, tmp_path / 'int8.onnx', Int8Options(split=0))
     kinds = [node.op_type for node in onnx.load(tmp_path / 'int8.onnx').graph.node]
-    assert kinds.count('MatMulInteger') == 6 * 3 + 2
-    assert kinds.count('MatMul') == 2 * 3  # those of attention, between activations
+    assert kinds.count('MatMulInteger') == 6 * 4 + 2
+    assert kinds.count('MatMul') == 2 * 4  # those of attention, between activations
 
 
 def test_only_channels_that_stand_out_are_split_off() -> None:
