@@ -181,7 +181,7 @@ def test_looks_and_answers_take_turns_under_load(start: Start) -> None:
         until(lambda: worker._slots[''].encoded is not None)
 
     futures = [worker.submit(Q) for _ in range(10)]
-    for future in futures:
+    for future in futures[:-1]:
         future.add_done_callback(show_next)
     gate.open()
     levels = [0, *range(10, 19)]
