@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
+from mobilevlm_ros.convert.onnx_graph import drop_unread, give_constant, sort_nodes
 from mobilevlm_ros.convert.vision_onnx import quiet
 from mobilevlm_ros.engine.types import Floats
 
@@ -92,8 +93,8 @@ def quantise_vision(source: Path, target: Path, options: Int8Options = Int8Optio
             for activation in activations:
                 if not activation.behind_norm:
                     scale_tokens(model.graph, activation)
-        _drop_unread(model.graph)
-        onnx.save(_sorted(model), whole)
+        drop_unread(model.graph)
+        onnx.save(sort_nodes(model), whole)
         del model, weights, activations
         with quiet():
             quantize_dynamic(
@@ -208,7 +209,7 @@ def split_channels(
         graph.initializer.append(numpy_helper.from_array(matrix[outliers], f'{kept}_matrix'))
         rest = matrix.copy()
         rest[outliers] = 0
-        _give(graph, weights, product, 1, rest)
+        give_constant(graph, weights, product, 1, rest)
         product.output[0] = f'{whole}_rest'
         graph.node.append(helper.make_node('MatMul', [chosen, f'{kept}_matrix'], [kept], kept))
         graph.node.append(
@@ -237,11 +238,11 @@ def balance_channels(
     rows = np.max([np.abs(matrix).max(1) for matrix in matrices], 0)
     factors = channel_factors(largest, rows)
     for product, matrix in zip(activation.products, matrices, strict=True):
-        _give(graph, weights, product, 1, matrix * factors[:, None])
+        give_constant(graph, weights, product, 1, matrix * factors[:, None])
     if activation.behind_norm:
         for index, name in enumerate(activation.maker.input[1:], 1):
             divided = numpy_helper.to_array(weights[name]) / factors
-            _give(graph, weights, activation.maker, index, divided)
+            give_constant(graph, weights, activation.maker, index, divided)
         return
     scale = f'{activation.name}_channel_factors'
     graph.initializer.append(numpy_helper.from_array(1 / factors, scale))
@@ -286,44 +287,3 @@ def _insert(
     graph.node.append(helper.make_node(kind, inputs, [output], output))
     for product in activation.products:
         product.input[0] = output
-
-
-def _give(
-    graph: onnx.GraphProto,
-    weights: dict[str, onnx.TensorProto],
-    node: onnx.NodeProto,
-    index: int,
-    values: Floats,
-) -> None:
-    """Give a node a constant of its own: PyTorch's exporter lets equal ones be shared."""
-    name = f'{node.name}_constant_{index}'
-    tensor = numpy_helper.from_array(values.astype(np.float32), name)
-    if name in weights:
-        weights[name].CopyFrom(tensor)
-        return
-    graph.initializer.append(tensor)
-    weights[name] = graph.initializer[-1]
-    node.input[index] = name
-
-
-def _drop_unread(graph: onnx.GraphProto) -> None:
-    read = {name for node in graph.node for name in node.input}
-    for index in reversed(range(len(graph.initializer))):
-        if graph.initializer[index].name not in read:
-            del graph.initializer[index]
-
-
-def _sorted(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The nodes in an order in which each comes after what it reads, as ONNX asks for."""
-    waiting = list(model.graph.node)
-    made = {v.name for v in (*model.graph.input, *model.graph.initializer)} | {''}
-    order: list[onnx.NodeProto] = []
-    while waiting:
-        ready = [node for node in waiting if made.issuperset(node.input)]
-        order += ready
-        made.update(name for node in ready for name in node.output)
-        done = set(map(id, ready))
-        waiting = [node for node in waiting if id(node) not in done]
-    del model.graph.node[:]
-    model.graph.node.extend(order)
-    return model
