@@ -1,5 +1,7 @@
 """Starts vlm_node: `ros2 launch mobilevlm_ros vlm.launch.py image:=/camera/image_raw`."""
 
+import os
+
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -8,6 +10,9 @@ from launch_ros.substitutions import FindPackageShare
 from launch import LaunchContext, LaunchDescription
 
 SHARE = FindPackageShare('mobilevlm_ros')
+# From Kilted on the variable has another name; if both are set, the profile is loaded twice.
+OLD = os.environ.get('ROS_DISTRO') in ('humble', 'iron', 'jazzy')
+PROFILE_VARIABLE = f'FAST{"RTPS" if OLD else "DDS"}_DEFAULT_PROFILES_FILE'
 ARGUMENTS = [
     DeclareLaunchArgument('namespace', default_value='', description='namespace of the node'),
     DeclareLaunchArgument(
@@ -72,8 +77,7 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             *ARGUMENTS,
-            transport_profile('FASTRTPS_DEFAULT_PROFILES_FILE'),  # Humble, Jazzy
-            transport_profile('FASTDDS_DEFAULT_PROFILES_FILE'),  # Kilted and later
+            transport_profile(PROFILE_VARIABLE),
             OpaqueFunction(function=vlm_node),
         ]
     )

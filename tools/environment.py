@@ -25,8 +25,9 @@ def configure(prefix: Path, environ: MutableMapping[str, str]) -> None:
     environ['AMENT_PREFIX_PATH'] = str(prefix)
     environ['RMW_IMPLEMENTATION'] = 'rmw_fastrtps_cpp'
     environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-    environ['FASTRTPS_DEFAULT_PROFILES_FILE'] = profile  # Humble, Jazzy
-    environ['FASTDDS_DEFAULT_PROFILES_FILE'] = profile  # Kilted and later
+    # Kilted has Fast DDS 3, which reads another variable, and the profile twice if both are set.
+    renamed = (prefix / 'lib' / 'libfastdds.so').exists()
+    environ[f'FAST{"DDS" if renamed else "RTPS"}_DEFAULT_PROFILES_FILE'] = profile
     environ['PATH'] = os.pathsep.join([str(prefix / 'bin'), environ.get('PATH', os.defpath)])
 
 

@@ -197,8 +197,9 @@ def ros() -> Rows:
         yield name, probe(partial(module_file, name))
     for name in ROS_SETTINGS:
         yield name, os.environ.get(name, 'not set')
-    for name in PROFILES:
-        yield name, profile(os.environ.get(name, ''))
+    paths = [os.environ.get(name, '') for name in PROFILES]
+    for name, path in zip(PROFILES, paths, strict=True):  # a distribution reads one of them
+        yield name, profile(path) if path or not any(paths) else 'not set'
 
 
 def ros_distribution() -> str:

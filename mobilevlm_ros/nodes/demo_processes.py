@@ -9,7 +9,7 @@ from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from mobilevlm_ros.nodes.share import transport_profile
+from mobilevlm_ros.nodes.share import PROFILE_VARIABLES, profile_variable, transport_profile
 
 END_WITHIN_S = 3.0
 TAIL_LINES = 15
@@ -24,8 +24,8 @@ def isolate(environ: MutableMapping[str, str]) -> None:
     profile = str(transport_profile())
     environ.setdefault('ROS_DOMAIN_ID', str(random.randint(1, 101)))
     environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    environ.setdefault('FASTRTPS_DEFAULT_PROFILES_FILE', profile)  # Humble, Jazzy
-    environ.setdefault('FASTDDS_DEFAULT_PROFILES_FILE', profile)  # Kilted and later
+    if not any(name in environ for name in PROFILE_VARIABLES):
+        environ[profile_variable(environ.get('ROS_DISTRO', ''))] = profile
 
 
 class Processes:

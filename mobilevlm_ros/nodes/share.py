@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 
+PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
+
 
 def share_folder() -> Path:
     """The installed share/mobilevlm_ros, also where nobody sourced a set-up file."""
@@ -24,3 +26,11 @@ def default_bundle() -> Path:
 def transport_profile() -> Path:
     """The Fast DDS profile under which large frames arrive."""
     return share_folder() / 'config' / 'fastdds.xml'
+
+
+def profile_variable(distro: str) -> str:
+    """The variable that names Fast DDS's profile; what reads both would load it twice.
+
+    The old one is understood everywhere, so it serves where the distribution is not known.
+    """
+    return PROFILE_VARIABLES[distro in ('', 'humble', 'iron', 'jazzy')]

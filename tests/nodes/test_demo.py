@@ -15,6 +15,7 @@ from mobilevlm_ros.nodes.demo_driver import Driver
 from mobilevlm_ros.nodes.demo_processes import isolate
 from mobilevlm_ros.nodes.demo_quiz import Quiz, Result
 from mobilevlm_ros.nodes.demo_report import Report
+from mobilevlm_ros.nodes.share import profile_variable
 from mobilevlm_ros.sim.questions import QA, QUESTION_KINDS
 from mobilevlm_ros.sim.robot import drive
 from mobilevlm_ros.sim.world import random_pose, random_world
@@ -79,11 +80,23 @@ def test_a_report_without_a_question_is_a_failure(tmp_path):
 
 
 def test_isolation_keeps_what_is_set():
-    environ = {'ROS_DOMAIN_ID': '7'}
+    environ = {'ROS_DOMAIN_ID': '7', 'ROS_DISTRO': 'kilted'}
     isolate(environ)
     assert environ['ROS_DOMAIN_ID'] == '7'
     assert environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'
     assert Path(environ['FASTDDS_DEFAULT_PROFILES_FILE']).is_file()
+    assert 'FASTRTPS_DEFAULT_PROFILES_FILE' not in environ  # else Fast DDS 3 loads it twice
+    mine = {'FASTRTPS_DEFAULT_PROFILES_FILE': '/mine.xml', 'ROS_DISTRO': 'kilted'}
+    isolate(mine)
+    assert 'FASTDDS_DEFAULT_PROFILES_FILE' not in mine
+
+
+@pytest.mark.parametrize(
+    ('distro', 'variable'),
+    [('jazzy', 'FASTRTPS'), ('', 'FASTRTPS'), ('kilted', 'FASTDDS'), ('lyrical', 'FASTDDS')],
+)
+def test_the_profile_is_named_as_the_distribution_reads_it(distro, variable):
+    assert profile_variable(distro) == f'{variable}_DEFAULT_PROFILES_FILE'
 
 
 def processes_of(folder):
