@@ -261,7 +261,8 @@ def set_up(environment: Environment, extras: list[str]) -> None:
     if 'dev' in extras:
         environment.step(
             'dev', 'installing what the checks and tests need',
-            digest(venv, *pins, REQUIREMENTS / 'dev.txt', REQUIREMENTS / 'tensorrt-names.txt'),
+            digest(venv, *pins, REQUIREMENTS / 'dev.txt', REQUIREMENTS / 'tensorrt-names.txt',
+                   ROOT / 'tools' / 'install_tensorrt_names.py'),
             environment.install_tests,
         )
     if 'train' in extras:

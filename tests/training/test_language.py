@@ -78,3 +78,15 @@ def test_a_turn_sees_the_prefix_and_its_own_past_alone() -> None:
 def test_long_answers_are_chosen_once_an_image() -> None:
     chosen = choose_turns(TURNS * 3, most=5, once=0, rng=np.random.default_rng(0))
     assert [t.kind for t in chosen].count(0) == 1 and len(chosen) <= 5
+
+
+def test_padding_costs_nothing(model: MobileVlm) -> None:
+    visual = torch.randn(1, 4, GEOMETRY.width)
+    packed = pack([TURNS], padding=64)
+    assert packed.ids.shape == (1, 64)
+    with torch.no_grad():
+        padded = language_losses(model, HEAD, visual, packed, KINDS)
+        exact = language_losses(model, HEAD, visual, pack([TURNS]), KINDS)
+    assert {k: float(v) for k, v in padded.items()} == pytest.approx(
+        {k: float(v) for k, v in exact.items()}, abs=1e-5
+    )
