@@ -69,7 +69,8 @@ class TensorRtEncoder:
                 f'(n, {", ".join(map(str, self._image_shape))}), found {pixels.shape}'
             )
         starts = range(0, len(pixels), self._batch)
-        return np.concatenate([self._run(pixels[at : at + self._batch]) for at in starts])
+        parts = [self._run(pixels[at : at + self._batch]) for at in starts]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def close(self) -> None:
         """Free device memory and the engine."""
