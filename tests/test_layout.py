@@ -65,7 +65,7 @@ def test_imports_go_one_way(root: Path, part: str) -> None:
     ('library', 'files'),
     [
         ('onnxruntime', {'onnx_encoder.py'}),
-        ('llama_cpp', {'llama_cpp_llm.py'}),
+        ('llama_cpp', {'llama_cpp_llm.py', 'llama_cpp_library.py', 'llama_cpp_batch.py'}),
         ('tensorrt', {'tensorrt_build.py', 'tensorrt_encoder.py', 'tensorrt_log.py'}),
     ],
 )

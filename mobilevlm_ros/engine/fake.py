@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,12 +12,14 @@ import numpy as np
 from mobilevlm_ros.engine.bundle import Bundle, PromptSpec, VisionSpec
 from mobilevlm_ros.engine.config import EngineConfig
 from mobilevlm_ros.engine.engine import Engine
-from mobilevlm_ros.engine.llm import check_append, check_copy, check_sequence
+from mobilevlm_ros.engine.llm import check_append, check_copy, check_parts, check_truncate
 from mobilevlm_ros.engine.sequences import Sequences
+from mobilevlm_ros.engine.steps import Part
 from mobilevlm_ros.engine.types import Floats
 
 _BOS, _END = 256, 257  # after one token for each byte
 _VOCABULARY = 258
+_MARK = b'ASSISTANT:'  # what an answer begins behind
 
 Reply = Callable[[str, Floats], str]  # question part, visual tokens (n, width) -> answer
 
@@ -97,7 +100,6 @@ class FakeLanguageModel:
         self._reply = reply
         self._delay_s = delay_s  # of every call
         self._contents: list[list[int | Floats]] = [[] for _ in range(sequences)]
-        self._answers: list[list[int]] = [[] for _ in range(sequences)]
 
     def tokenise(self, text: str) -> list[int]:
         """One token for each byte of UTF-8."""
@@ -117,18 +119,19 @@ class FakeLanguageModel:
 
     def decode(self, sequence: int, tokens: Sequence[int]) -> Floats:
         """Append tokens; the logits favour the next token of the reply."""
-        check_append(self, sequence, len(tokens))
-        self._append(sequence, list(tokens))
-        if len(tokens) > 1:  # a part of the prompt, not a token that was generated
-            self._answers[sequence] = self._answer(sequence)
-        answer = self._answers[sequence]
-        logits = np.zeros(_VOCABULARY, np.float32)
-        logits[answer.pop(0) if answer else _END] = 100.0
+        logits: Floats = self.decode_parts([Part(sequence, tokens)])[0][0]
         return logits
+
+    def decode_parts(self, parts: Sequence[Part]) -> list[Floats]:
+        """Append tokens to several sequences at once."""
+        check_parts(self, parts)
+        time.sleep(self._delay_s)
+        return [self._decode(part) for part in parts]
 
     def decode_embeddings(self, sequence: int, embeddings: Floats) -> None:
         """Append embeddings, float32 (n, width), in place of tokens."""
         check_append(self, sequence, len(embeddings))
+        time.sleep(self._delay_s)
         self._append(sequence, list(embeddings))
 
     def copy(self, source: int, target: int) -> None:
@@ -136,24 +139,42 @@ class FakeLanguageModel:
         check_copy(self, source, target)
         self._contents[target] = list(self._contents[source])
 
+    def truncate(self, sequence: int, length: int) -> None:
+        """Keep the first tokens of the sequence."""
+        check_truncate(self, sequence, length)
+        del self._contents[sequence][length:]
+
     def remove(self, sequence: int) -> None:
         """Empty the sequence."""
-        check_sequence(self, sequence)
-        self._contents[sequence] = []
+        self.truncate(sequence, 0)
 
     def close(self) -> None:
         """Free nothing."""
 
+    def _decode(self, part: Part) -> Floats:
+        rows = np.zeros((len(part.tokens), _VOCABULARY), np.float32)
+        for row, token in zip(rows, part.tokens, strict=True):
+            self._append(part.sequence, [token])
+            row[self._next(part.sequence)] = 100.0
+        wanted: Floats = rows[len(rows) - part.rows :]
+        return wanted
+
     def _append(self, sequence: int, values: Sequence[int | Floats]) -> None:
-        time.sleep(self._delay_s)
         self.decoded += len(values)
         self._contents[sequence].extend(values)
 
-    def _answer(self, sequence: int) -> list[int]:
-        visual = [value for value in self._contents[sequence] if isinstance(value, np.ndarray)]
-        if not visual:
-            return []
+    def _next(self, sequence: int) -> int:
+        """The token that the reply goes on with, after what was said of it already."""
+        contents = self._contents[sequence]
+        visual = [value for value in contents if isinstance(value, np.ndarray)]
         text: list[int] = []  # the tokens after the image
-        for value in self._contents[sequence]:
+        for value in contents:
             text = [] if isinstance(value, np.ndarray) else [*text, value]
-        return list(self._reply(bytes(text).decode(errors='replace'), np.stack(visual)).encode())
+        said = bytes(token for token in text if token < _BOS)
+        for mark in re.finditer(_MARK, said) if visual else ():
+            question, begun = said[: mark.end()].decode(errors='replace'), said[mark.end() :]
+            answer = self._reply(question, np.stack(visual)).encode()
+            if answer.startswith(begun):
+                following: int = [*answer, _END][len(begun)]
+                return following
+        return _END

@@ -1,4 +1,4 @@
-"""The language model in llama.cpp; the only module that imports llama_cpp.
+"""The language model in llama.cpp.
 
 llama.cpp aborts the process on some misuse, so every limit is checked before a call.
 """
@@ -6,44 +6,34 @@ llama.cpp aborts the process on some misuse, so every limit is checked before a 
 from __future__ import annotations
 
 import ctypes
-import logging
-from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+import llama_cpp
 import numpy as np
 
-from mobilevlm_ros.engine.cpu import WITHOUT_AMX, has_amx, thread_count
-from mobilevlm_ros.engine.errors import BackendError, BundleFileError, ClosedError
-from mobilevlm_ros.engine.llm import check_append, check_copy, check_sequence
+from mobilevlm_ros.engine.errors import BackendError, ClosedError
+from mobilevlm_ros.engine.llama_cpp_batch import (
+    Batch,
+    Columns,
+    columns_of_embeddings,
+    columns_of_parts,
+)
+from mobilevlm_ros.engine.llama_cpp_library import (
+    context_params,
+    create_context,
+    decode_error,
+    load_model,
+    suitable_threads,
+)
+from mobilevlm_ros.engine.llm import (
+    check_append,
+    check_copy,
+    check_parts,
+    check_truncate,
+)
+from mobilevlm_ros.engine.steps import Part
 from mobilevlm_ros.engine.types import Floats
-
-try:
-    import llama_cpp
-except (ImportError, OSError, RuntimeError) as error:
-    raise BackendError(
-        f'llama_cpp cannot be imported ({error}); run `pip install llama-cpp-python`'
-    ) from error
-
-_logger = logging.getLogger(__name__)
-_LOG_ERROR = 4  # GGML_LOG_LEVEL_ERROR; all below is our debug
-_BYTES_PER_THREAD = 64 << 20
-_NO_ROOM = 1  # what llama_decode returns
-_complaints: deque[str] = deque(maxlen=3)
-
-
-@llama_cpp.llama_log_callback
-def _log(level: int, text: bytes, _: ctypes.c_void_p) -> None:
-    message = text.decode(errors='replace').rstrip()
-    if level == _LOG_ERROR:
-        _complaints.append(message)
-        _logger.error('%s', message)
-    elif message.strip('.'):  # else it is a progress bar
-        _logger.debug('%s', message)
-
-
-llama_cpp.llama_log_set(_log, ctypes.c_void_p(0))
 
 
 class LlamaCppLanguageModel:
@@ -73,9 +63,9 @@ class LlamaCppLanguageModel:
         """
         self.context_length = context_length
         self.sequences = sequences
-        self._model = _load_model(path)
-        params = _context_params(cells, sequences, batch_tokens, _threads(path, threads))
-        self._context = _create_context(self._model, params)
+        self._model = load_model(path)
+        params = context_params(cells, sequences, batch_tokens, suitable_threads(path, threads))
+        self._context = create_context(self._model, params)
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
         self.width = int(llama_cpp.llama_model_n_embd_inp(self._model))
@@ -83,7 +73,7 @@ class LlamaCppLanguageModel:
         self.bos = int(llama_cpp.llama_vocab_bos(self._vocab))
         self._lengths = [0] * sequences
         limit = min(batch_tokens, int(llama_cpp.llama_n_batch(self._context)))
-        self._batch = _Batch(limit)
+        self._batch = Batch(limit)
 
     def tokenise(self, text: str) -> list[int]:
         """Turn text into tokens; special tokens are not recognised in it, nor added."""
@@ -116,11 +106,21 @@ class LlamaCppLanguageModel:
 
     def decode(self, sequence: int, tokens: Sequence[int]) -> Floats:
         """Append tokens; returns the logits after the last, float32 (vocabulary,)."""
-        check_append(self, sequence, len(tokens))
-        self._check_tokens(tokens)
-        self._append(sequence, np.asarray(tokens, np.int32), logits=True)
-        row = llama_cpp.llama_get_logits_ith(self._context, -1)
-        return np.ctypeslib.as_array(row, (self.vocabulary,)).copy()
+        logits: Floats = self.decode_parts([Part(sequence, tokens)])[0][0].copy()
+        return logits
+
+    def decode_parts(self, parts: Sequence[Part]) -> list[Floats]:
+        """Append tokens to several sequences at once; returns the rows of logits of each.
+
+        They are llama.cpp's own memory unless the parts take more than one batch.
+        """
+        check_parts(self, parts)
+        for part in parts:
+            self._check_tokens(part.tokens)
+        lengths = {part.sequence: self._lengths[part.sequence] for part in parts}
+        rows = self._append(columns_of_parts(parts, lengths))
+        ends = np.cumsum([part.rows for part in parts])
+        return [rows[end - part.rows : end] for part, end in zip(parts, ends, strict=True)]
 
     def decode_embeddings(self, sequence: int, embeddings: Floats) -> None:
         """Append embeddings, float32 (n, width), in place of tokens."""
@@ -129,7 +129,8 @@ class LlamaCppLanguageModel:
                 f'embeddings should be of shape (n, {self.width}), found {embeddings.shape}'
             )
         check_append(self, sequence, len(embeddings))
-        self._append(sequence, np.ascontiguousarray(embeddings, np.float32), logits=False)
+        values = np.ascontiguousarray(embeddings, np.float32)
+        self._append(columns_of_embeddings(sequence, self._lengths[sequence], values))
 
     def copy(self, source: int, target: int) -> None:
         """Make an empty sequence begin as another one is now."""
@@ -137,12 +138,16 @@ class LlamaCppLanguageModel:
         llama_cpp.llama_memory_seq_cp(self._memory, source, target, -1, -1)
         self._lengths[target] = self._lengths[source]
 
+    def truncate(self, sequence: int, length: int) -> None:
+        """Keep the first `length` tokens of the sequence."""
+        check_truncate(self, sequence, length)
+        if self._context:  # a stream may outlive it, and gives its sequence back all the same
+            llama_cpp.llama_memory_seq_rm(self._memory, sequence, length, -1)
+        self._lengths[sequence] = length
+
     def remove(self, sequence: int) -> None:
         """Empty the sequence."""
-        check_sequence(self, sequence)
-        if self._context:  # a stream may outlive it, and gives its sequence back all the same
-            llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
-        self._lengths[sequence] = 0
+        self.truncate(sequence, 0)
 
     def close(self) -> None:
         """Free context and model."""
@@ -151,112 +156,35 @@ class LlamaCppLanguageModel:
             llama_cpp.llama_free(context)
             llama_cpp.llama_model_free(self._model)
 
-    def _append(self, sequence: int, values: Any, logits: bool) -> None:
+    def _append(self, columns: Columns) -> Floats:
+        """Decode all columns; returns the logits that they want, or takes all of them back."""
         if not self._context:
             raise ClosedError('the language model was closed before the answer was complete')
-        start = self._lengths[sequence]
-        for at in range(0, len(values), self._batch.limit):
-            part = values[at : at + self._batch.limit]
-            last = logits and at + len(part) == len(values)
-            batch = self._batch.fill(sequence, start + at, part, last)
-            status = llama_cpp.llama_decode(self._context, batch)
-            if status != 0:
-                llama_cpp.llama_memory_seq_rm(self._memory, sequence, start, -1)
-                raise _decode_error(status, len(values))
-        self._lengths[sequence] = start + len(values)
+        touched, counts = np.unique(columns.sequences, return_counts=True)
+        steps = range(0, len(columns), self._batch.limit)
+        try:
+            rows = [self._decode_batch(columns, at, keep=len(steps) == 1) for at in steps]
+        except BackendError:
+            for sequence in touched.tolist():
+                kept = self._lengths[sequence]
+                llama_cpp.llama_memory_seq_rm(self._memory, sequence, kept, -1)
+            raise
+        for sequence, count in zip(touched.tolist(), counts.tolist(), strict=True):
+            self._lengths[sequence] += count
+        return rows[0] if len(rows) == 1 else np.concatenate(rows)
+
+    def _decode_batch(self, columns: Columns, at: int, keep: bool) -> Floats:
+        """One call of llama_decode; `keep`: its logits are not overwritten by another one."""
+        status = llama_cpp.llama_decode(self._context, self._batch.fill(columns, at))
+        if status != 0:
+            raise decode_error(status, len(columns))
+        wanted = int(columns.wanted[at : at + self._batch.limit].sum())
+        shape = (wanted, self.vocabulary)
+        if not wanted:
+            return np.empty(shape, np.float32)
+        rows: Floats = np.ctypeslib.as_array(llama_cpp.llama_get_logits(self._context), shape)
+        return rows if keep else rows.copy()
 
     def _check_tokens(self, tokens: Sequence[int]) -> None:
         if min(tokens) < 0 or max(tokens) >= self.vocabulary:
             raise BackendError(f'tokens must lie between 0 and {self.vocabulary - 1}')
-
-
-class _Batch:
-    """Arrays for llama_decode, made once and filled for every call."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._positions = np.zeros(limit, np.int32)
-        self._counts = np.ones(limit, np.int32)  # sequences that each token belongs to
-        self._ids = np.zeros(limit, np.int32)
-        self._pointers = self._ids.ctypes.data + np.arange(limit, dtype=np.uintp) * 4
-        self._logits = np.zeros(limit, np.int8)
-
-    def fill(self, sequence: int, start: int, values: Any, last_logits: bool) -> Any:
-        """A llama_batch of tokens (int32) or embeddings (float32); it borrows `values`."""
-        count = len(values)
-        self._positions[:count] = np.arange(start, start + count)
-        self._ids[:count] = sequence
-        self._logits[:count] = 0
-        self._logits[count - 1] = last_logits
-        batch = llama_cpp.llama_batch()
-        batch.n_tokens = count
-        for name, array in (
-            ('token' if values.ndim == 1 else 'embd', values),
-            ('pos', self._positions),
-            ('n_seq_id', self._counts),
-            ('seq_id', self._pointers),
-            ('logits', self._logits),
-        ):
-            kind = type(getattr(batch, name))
-            setattr(batch, name, ctypes.cast(array.ctypes.data, kind))
-        return batch
-
-
-def _load_model(path: Path) -> Any:
-    try:
-        with path.open('rb') as file:
-            magic = file.read(4)
-    except OSError as error:
-        raise BundleFileError(f'{path} cannot be read: {error.strerror}') from error
-    if magic != b'GGUF':
-        raise BundleFileError(f'{path} is not a GGUF file; copy the bundle again')
-    llama_cpp.llama_backend_init()
-    _complaints.clear()
-    params = llama_cpp.llama_model_default_params()
-    if has_amx(llama_cpp.llama_print_system_info().decode()):
-        params.use_extra_bufts = False
-        _logger.warning(
-            'this llama.cpp was built for AMX, where some compilers make it crash, so it runs '
-            'without repacked weights; for full speed: %s pip install --no-cache-dir '
-            '--force-reinstall llama-cpp-python',
-            WITHOUT_AMX,
-        )
-    model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
-    if not model:
-        raise BackendError(f'llama.cpp could not load {path}{_reasons()}')
-    return model
-
-
-def _create_context(model: Any, params: Any) -> Any:
-    context = llama_cpp.llama_init_from_model(model, params)
-    if not context:
-        llama_cpp.llama_model_free(model)
-        raise BackendError(f'llama.cpp could not make a context{_reasons()}')
-    return context
-
-
-def _threads(path: Path, wanted: int) -> int:
-    """Threads meet many times a token, which costs a small model more than they save."""
-    return wanted or min(thread_count(0), 1 + path.stat().st_size // _BYTES_PER_THREAD)
-
-
-def _context_params(cells: int, sequences: int, batch_tokens: int, threads: int) -> Any:
-    params = llama_cpp.llama_context_default_params()
-    params.n_ctx = -(-cells // 256) * 256
-    params.n_batch = params.n_ubatch = batch_tokens
-    params.n_seq_max = sequences
-    params.kv_unified = True  # without it a copied sequence would copy its data
-    params.n_threads = params.n_threads_batch = threads
-    return params
-
-
-def _decode_error(status: int, count: int) -> BackendError:
-    if status == _NO_ROOM:
-        return BackendError(f'the KV cache has no room for {count} more tokens')
-    return BackendError(f'llama_decode failed with status {status}{_reasons()}')
-
-
-def _reasons() -> str:
-    reasons = '; '.join(_complaints)
-    _complaints.clear()
-    return f': {reasons}' if reasons else ''

@@ -8,6 +8,7 @@ from typing import Protocol
 from mobilevlm_ros.engine.bundle import Bundle
 from mobilevlm_ros.engine.config import EngineConfig
 from mobilevlm_ros.engine.errors import BackendError, ConfigError
+from mobilevlm_ros.engine.steps import Part
 from mobilevlm_ros.engine.types import Floats
 
 
@@ -39,11 +40,25 @@ class LanguageModel(Protocol):
     def decode(self, sequence: int, tokens: Sequence[int]) -> Floats:
         """Append tokens; returns the logits after the last, float32 (vocabulary,)."""
 
+    def decode_parts(self, parts: Sequence[Part]) -> list[Floats]:
+        """Append tokens to several sequences at once.
+
+        Returns:
+            for each part the logits after its last tokens, float32 (rows, vocabulary). They may
+            be overwritten by the next call.
+
+        Raises:
+            BackendError: if the parts cannot be decoded; all sequences are then as before.
+        """
+
     def decode_embeddings(self, sequence: int, embeddings: Floats) -> None:
         """Append embeddings, float32 (n, width), in place of tokens."""
 
     def copy(self, source: int, target: int) -> None:
         """Make an empty sequence begin as another one is now."""
+
+    def truncate(self, sequence: int, length: int) -> None:
+        """Keep the first `length` tokens of the sequence, of which there must be so many."""
 
     def remove(self, sequence: int) -> None:
         """Empty the sequence."""
@@ -76,6 +91,27 @@ def create_llm(bundle: Bundle, config: EngineConfig, sequences: int, shared: int
         batch_tokens=config.batch_tokens,
         threads=config.llm_threads,
     )
+
+
+def check_parts(llm: LanguageModel, parts: Sequence[Part]) -> None:
+    """Raise unless these parts can be decoded together."""
+    if len({part.sequence for part in parts}) != len(parts):
+        raise BackendError('a batch has two parts of the same sequence')
+    if not parts:
+        raise BackendError('nothing to decode: the list of parts is empty')
+    for part in parts:
+        check_append(llm, part.sequence, len(part.tokens))
+        if not 0 <= part.rows <= len(part.tokens):
+            raise BackendError(f'{part.rows} rows of logits of {len(part.tokens)} tokens')
+
+
+def check_truncate(llm: LanguageModel, sequence: int, length: int) -> None:
+    """Raise unless the sequence has so many tokens."""
+    check_sequence(llm, sequence)
+    if not 0 <= length <= llm.length(sequence):
+        raise BackendError(
+            f'sequence {sequence} has {llm.length(sequence)} tokens; it cannot keep {length}'
+        )
 
 
 def check_append(llm: LanguageModel, sequence: int, count: int) -> None:

@@ -26,6 +26,7 @@ from mobilevlm_ros.engine import (
     create_fake_engine,
     open_engine,
 )
+from mobilevlm_ros.engine.llama_cpp_llm import LlamaCppLanguageModel
 
 WIDTH, LAYERS, HEADS, FFN, CONTEXT = 64, 2, 2, 256, 256
 SIZE, PATCH = 32, 8
@@ -254,3 +255,18 @@ def start() -> Iterator[Callable[..., EngineWorker]]:
     yield start
     for worker in workers:
         worker.close()
+
+
+@pytest.fixture
+def load(tiny_bundle: Path) -> Iterator[Callable[..., LlamaCppLanguageModel]]:
+    loaded = []
+
+    def load(**options: int) -> LlamaCppLanguageModel:
+        defaults = {'context_length': 96, 'cells': 256, 'sequences': 4, 'batch_tokens': 32}
+        options = {**defaults, 'threads': 1, **options}
+        loaded.append(LlamaCppLanguageModel(tiny_bundle / 'llm.gguf', **options))
+        return loaded[-1]
+
+    yield load
+    for llm in loaded:
+        llm.close()

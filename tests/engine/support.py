@@ -17,9 +17,11 @@ from mobilevlm_ros.engine import (
     Question,
     create_fake_engine,
 )
+from mobilevlm_ros.engine.llama_cpp_llm import LlamaCppLanguageModel
 
 MakeFrame = Callable[..., Frame]
 Start = Callable[..., EngineWorker]
+LoadLlama = Callable[..., LlamaCppLanguageModel]
 WAIT_S = 30.0  # machines may be busy
 Q = Question('Q')
 AHEAD = Question('What is ahead?', max_tokens=8)

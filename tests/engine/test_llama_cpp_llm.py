@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import llama_cpp
@@ -8,29 +8,13 @@ import sentencepiece
 
 from mobilevlm_ros.engine import BackendError, BundleFileError
 from mobilevlm_ros.engine.llama_cpp_llm import LlamaCppLanguageModel
+from tests.engine.support import LoadLlama
 
-CONTEXT, SEQUENCES, BATCH = 96, 4, 32
-
-Load = Callable[..., LlamaCppLanguageModel]
-
-
-@pytest.fixture
-def load(tiny_bundle: Path) -> Iterator[Load]:
-    loaded = []
-
-    def load(**options: int) -> LlamaCppLanguageModel:
-        defaults = {'context_length': CONTEXT, 'cells': 256, 'sequences': SEQUENCES}
-        options = {**defaults, 'batch_tokens': BATCH, 'threads': 1, **options}
-        loaded.append(LlamaCppLanguageModel(tiny_bundle / 'llm.gguf', **options))
-        return loaded[-1]
-
-    yield load
-    for llm in loaded:
-        llm.close()
+CONTEXT, SEQUENCES, BATCH = 96, 4, 32  # what the fixture loads with
 
 
 @pytest.fixture
-def llm(load: Load) -> LlamaCppLanguageModel:
+def llm(load: LoadLlama) -> LlamaCppLanguageModel:
     return load()
 
 
@@ -65,7 +49,7 @@ def test_a_copy_does_not_see_what_comes_later(llm: LlamaCppLanguageModel) -> Non
     np.testing.assert_array_equal(llm.decode(2, [303]), after)
 
 
-def test_more_tokens_than_a_batch_are_decoded_in_parts(load: Load) -> None:
+def test_more_tokens_than_a_batch_are_decoded_in_parts(load: LoadLlama) -> None:
     tokens = [1, *range(300, 380)]
     parts, whole = load(batch_tokens=BATCH), load(batch_tokens=128)
     expected = whole.decode(0, tokens)
@@ -92,7 +76,7 @@ def test_a_copy_takes_almost_no_memory(llm: LlamaCppLanguageModel) -> None:
     assert used_bytes(llm) - alone < alone / 20
 
 
-def test_a_full_cache_is_our_error_and_leaves_the_sequence_as_it_was(load: Load) -> None:
+def test_a_full_cache_is_our_error_and_leaves_the_sequence_as_it_was(load: LoadLlama) -> None:
     llm = load(cells=256, context_length=200)
     llm.decode(0, [1, *range(300, 400), *range(300, 390)])
     llm.decode(1, [1, 300])
