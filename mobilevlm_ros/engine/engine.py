@@ -20,7 +20,7 @@ from mobilevlm_ros.engine.config import EngineConfig
 from mobilevlm_ros.engine.encoder import VisionEncoder, create_encoder
 from mobilevlm_ros.engine.generation import Cancelled, Generation, Limits, never
 from mobilevlm_ros.engine.llm import LanguageModel, create_llm
-from mobilevlm_ros.engine.preprocess import preprocess
+from mobilevlm_ros.engine.preprocess import Preprocessor
 from mobilevlm_ros.engine.sampling import Sampler, create_sampler
 from mobilevlm_ros.engine.sequences import HeldFrame, Sequences
 from mobilevlm_ros.engine.timing import Arrival, PromptSize, Stopwatch, ms_since
@@ -71,6 +71,7 @@ class Engine:
         self._sequences = Sequences(llm, head, self.config.held_frames)
         size = bundle.vision.image_size
         self._pixels = np.empty((1, 3, size, size), np.float32)
+        self._preprocess = Preprocessor(bundle.vision)
         self._closed = False
 
     def look(self, frame: Frame) -> Timing:
@@ -82,7 +83,7 @@ class Engine:
         self._check_open()
         age_ms = self.age_s(frame) * 1e3
         begin = time.perf_counter()
-        preprocess(frame.pixels, self.bundle.vision, out=self._pixels[0])
+        self._preprocess(frame.pixels, out=self._pixels[0])
         visual = self._encoder.encode(self._pixels)[0]
         if not np.isfinite(visual).all():
             raise errors.BackendError('the vision encoder returned values that are not finite')

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from mobilevlm_ros.engine.bundle import VisionSpec
-from mobilevlm_ros.engine.preprocess import pad_to_square, preprocess
+from mobilevlm_ros.engine.preprocess import Preprocessor, padding_colour, preprocess
 
 CLIP = VisionSpec(
     image_size=336,
@@ -27,6 +29,12 @@ def official(pixels: np.ndarray, vision: VisionSpec) -> np.ndarray:
     return ((values - vision.mean) / vision.std).transpose(2, 0, 1).astype(np.float32)
 
 
+def grey_levels(pixels: np.ndarray, vision: VisionSpec = CLIP) -> np.ndarray:
+    """How far our pixels lie from the official ones."""
+    difference = np.abs(preprocess(pixels, vision) - official(pixels, vision))
+    return difference * 255 * np.array(vision.std)[:, None, None]
+
+
 def photo(height: int, width: int) -> np.ndarray:
     """Smooth shading with sharp edges and noise, as cameras see."""
     random = np.random.default_rng(height * width)
@@ -41,23 +49,42 @@ def photo(height: int, width: int) -> np.ndarray:
     [(480, 640), (640, 480), (1080, 1920), (336, 336), (101, 336), (7, 5), (1, 300), (1, 1)],
 )
 def test_pixels_match_the_official_code(shape: tuple[int, int]) -> None:
-    pixels = photo(*shape)
-    difference = np.abs(preprocess(pixels, CLIP) - official(pixels, CLIP)).max()
-    grey_level = 1 / 255 / max(CLIP.std)
-    assert difference < 0.01 * grey_level
+    levels = grey_levels(photo(*shape))
+    assert levels.max() < 1.01 and levels.mean() < 0.01
+
+
+@pytest.mark.parametrize(
+    'shape', [(20, 4000), (4000, 20), (672, 600), (1080, 1920), (1024, 3), (2, 1), (513, 512)]
+)
+@pytest.mark.parametrize('levels', [2, 256])
+def test_noise_and_sharp_edges_match_within_one_grey_level(
+    shape: tuple[int, int], levels: int
+) -> None:
+    random = np.random.default_rng(1)
+    pixels = (random.integers(0, levels, (*shape, 3)) * (255 // (levels - 1))).astype(np.uint8)
+    assert grey_levels(pixels).max() < 1.01
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 700), st.integers(1, 700)),
+    size=st.integers(1, 100),
+    mean=st.tuples(*[st.floats(0, 1)] * 3),
+    seed=st.integers(0, 1 << 32),
+)
+def test_any_shape_size_and_colour_match_within_one_grey_level(
+    shape: tuple[int, int], size: int, mean: tuple[float, float, float], seed: int
+) -> None:
+    vision = VisionSpec(size, mean, CLIP.std, 1, 1)
+    noise = np.random.default_rng(seed).integers(0, 256, (*shape, 3), np.uint8)
+    assert grey_levels(noise, vision).max() < 1.01
 
 
 def test_the_padding_has_the_mean_colour_cut_to_whole_grey_levels() -> None:
-    square = pad_to_square(np.zeros((2, 5, 3), np.uint8), CLIP.mean)
-    assert square.shape == (5, 5, 3)
-    np.testing.assert_array_equal(square[0, 0], [122, 116, 104])
-    np.testing.assert_array_equal(square[1:3], 0)
-    np.testing.assert_array_equal(square[3:], square[:1].repeat(2, axis=0))
-
-
-def test_a_square_image_is_not_copied_to_be_padded() -> None:
-    pixels = photo(8, 8)
-    assert pad_to_square(pixels, CLIP.mean) is pixels
+    np.testing.assert_array_equal(padding_colour(CLIP.mean), [122, 116, 104])
+    found = preprocess(np.zeros((2, 50, 3), np.uint8), CLIP)
+    expected = (np.array([122, 116, 104]) / 255 - CLIP.mean) / np.array(CLIP.std)
+    np.testing.assert_allclose(found[:, 0], expected[:, None].repeat(336, 1), atol=1e-6)
 
 
 def test_the_result_goes_into_the_buffer_that_is_given() -> None:
@@ -66,6 +93,25 @@ def test_the_result_goes_into_the_buffer_that_is_given() -> None:
     assert np.isfinite(buffer).all()
 
 
-def test_a_view_of_a_larger_image_gives_the_same_as_its_copy() -> None:
-    view = photo(60, 80)[::2, 10:50, ::-1]
-    np.testing.assert_array_equal(preprocess(view, CLIP), preprocess(view.copy(), CLIP))
+def test_images_of_several_shapes_do_not_touch_each_other() -> None:
+    preprocessor = Preprocessor(CLIP)
+    images = [photo(40 + 10 * i, 70) for i in range(6)] + [photo(60, 70)[..., ::-1]]
+    for pixels in images + images[::-1]:
+        np.testing.assert_array_equal(preprocessor(pixels), preprocess(pixels.copy(), CLIP))
+
+
+@pytest.mark.parametrize(
+    'view',
+    [
+        np.s_[::2, 10:50, ::-1],
+        np.s_[:, :, ::-1],
+        np.s_[5:40, 10:70],
+        np.s_[::-1],
+        np.s_[:, ::-1],
+        np.s_[:, ::3],
+        np.s_[:1, :1],
+    ],
+)
+def test_a_view_of_a_larger_image_gives_the_same_as_its_copy(view: tuple[slice, ...]) -> None:
+    pixels = photo(60, 80)[view]
+    np.testing.assert_array_equal(preprocess(pixels, CLIP), preprocess(pixels.copy(), CLIP))
