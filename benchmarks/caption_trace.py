@@ -13,9 +13,9 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from simulated_views import Speaker, random_sensor, slow_drive
+from simulated_views import Said, Speaker, random_sensor, slow_drive
 
-from mobilevlm_ros.engine.captions import Captioner, Said
+from mobilevlm_ros.engine.captions import Captioner
 from mobilevlm_ros.engine.change import GateSettings
 from mobilevlm_ros.engine.draft import DraftPlan, plan_drafts
 from mobilevlm_ros.engine.types import Floats

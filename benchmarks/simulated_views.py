@@ -9,13 +9,14 @@ import numpy as np
 
 from mobilevlm_ros.engine import EngineConfig, Frame
 from mobilevlm_ros.engine.bundle import Bundle, load_bundle
-from mobilevlm_ros.engine.captions import Captioner, Said
+from mobilevlm_ros.engine.captions import Captioner
+from mobilevlm_ros.engine.draft import DraftedText
 from mobilevlm_ros.engine.encoder import create_encoder
-from mobilevlm_ros.engine.generation import Limits
 from mobilevlm_ros.engine.llm import create_llm
 from mobilevlm_ros.engine.preprocess import preprocess
 from mobilevlm_ros.engine.prompt import head_tokens, question_tokens
-from mobilevlm_ros.engine.steps import run_alone
+from mobilevlm_ros.engine.sampling import greedy
+from mobilevlm_ros.engine.steps import Part, Task, run_alone
 from mobilevlm_ros.engine.types import Floats, Pixels
 from mobilevlm_ros.nodes.demo_driver import Driver
 from mobilevlm_ros.sim.camera import render
@@ -25,6 +26,7 @@ from mobilevlm_ros.sim.world import Pose, World, random_pose, random_world
 
 SPEED = 0.5  # of the demo's driver: 0.22 m/s at most
 STEP_S = 0.1
+MOST_TOKENS = 64
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,18 @@ def vanishing(index: int) -> tuple[Pixels, Pixels] | None:
     return render(scene.world, scene.pose).image, render(rest, scene.pose).image
 
 
+@dataclass(frozen=True)
+class Said:
+    """A caption, its tokens but for the end token, and those proposed and accepted in each step.
+
+    The first token comes with the question and is no step.
+    """
+
+    text: str
+    tokens: list[int]
+    steps: list[tuple[int, int]]
+
+
 class Speaker:
     """A bundle that captions frames, without engine and threads: encoder and language model."""
 
@@ -82,7 +96,6 @@ class Speaker:
         self._question = question_tokens(spec, self.bundle.caption_question, self.llm.tokenise)
         self.llm.decode(0, head)
         self.prompt = [*head, *self._question]
-        self._limits = Limits(64, spec.stop)
 
     def encode(self, pixels: Pixels) -> Floats:
         """Visual tokens, float32 (n, width)."""
@@ -95,6 +108,20 @@ class Speaker:
         """Caption a view."""
         self.llm.copy(0, 1)
         self.llm.decode_embeddings(1, visual)
-        said = run_alone(self.llm, captioner.say(self.llm, 1, self._question, self._limits))
+        draft = captioner.draft()
+        tokens = run_alone(self.llm, self._generate(DraftedText(self.llm, draft)))
+        captioner.keep(tokens)
         self.llm.remove(1)
-        return said
+        text = b''.join(map(self.llm.piece, tokens)).decode(errors='replace').strip()
+        return Said(text, tokens, draft.steps)
+
+    def _generate(self, extend: DraftedText) -> Task[list[int]]:
+        (rows,) = yield [Part(1, self._question)]
+        tokens, said = [greedy(rows[-1])], []
+        while True:
+            for token in tokens:
+                if self.llm.is_end(token) or len(said) == MOST_TOKENS:
+                    return said
+                said.append(token)
+            left = max(1, MOST_TOKENS - len(said))
+            tokens = yield from extend(1, tokens[-1], greedy, left)

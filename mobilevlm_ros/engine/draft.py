@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mobilevlm_ros.engine.errors import BackendError
 from mobilevlm_ros.engine.llm import LanguageModel
 from mobilevlm_ros.engine.sampling import Sampler, greedy
 from mobilevlm_ros.engine.steps import Part, Task, run_alone
@@ -122,40 +121,41 @@ def find_place(earlier: Sequence[int], said: Sequence[int], expected: int) -> in
     return min(expected + 1, len(earlier))
 
 
-def extend(
-    llm: LanguageModel, sequence: int, token: int, draft: Draft, sampler: Sampler, most: int
-) -> Task[list[int]]:
-    """Append the newest token of a text, and find at least the one after it.
+class DraftedText:
+    """How one text goes on, several tokens a step: an Extend of generation.py."""
 
-    Args:
-        llm: what the sequence belongs to; it is cut back to the tokens that count.
-        sequence: the text without `token`.
-        token: sampled, but not yet decoded.
-        draft: has taken in all tokens, `token` too.
-        sampler: greedy, or one that keeps to it (see above).
-        most: tokens that may still be said, at least 1.
+    def __init__(self, llm: LanguageModel, draft: Draft) -> None:
+        self._llm = llm
+        self._draft = draft
 
-    Returns:
-        the tokens that come next, 1 to `most`; the last one is not yet decoded. One that ends the
-        answer can only be the last.
-    """
-    length = llm.length(sequence)
-    room = llm.context_length - length - 1
-    proposed = draft.propose(min(most - 1, room))
-    (rows,) = yield [Part(sequence, [token, *proposed], rows=1 + len(proposed))]
-    tokens = accept(rows, proposed, sampler)
-    llm.truncate(sequence, length + len(tokens))
-    draft.learn(proposed, tokens)
-    return tokens
+    def __call__(self, sequence: int, token: int, sampler: Sampler, most: int) -> Task[list[int]]:
+        """Append the newest token of the text, and find at least the one after it.
+
+        Args:
+            sequence: the text without `token`; it is cut back to the tokens that count.
+            token: sampled, but not yet decoded.
+            sampler: greedy, or one that keeps to it (see above).
+            most: tokens that may still be said, at least 1.
+
+        Returns:
+            the tokens that come next, 1 to `most`; the last one is not yet decoded. One that ends
+            the answer can only be the last.
+        """
+        if not self._draft.said:
+            self._draft.begin(token)
+        length = self._llm.length(sequence)
+        room = self._llm.context_length - length - 1
+        proposed = self._draft.propose(min(most - 1, room))
+        (rows,) = yield [Part(sequence, [token, *proposed], rows=1 + len(proposed))]
+        tokens = accept(rows, proposed, sampler)
+        self._llm.truncate(sequence, length + len(tokens))
+        self._draft.learn(proposed, tokens)
+        return tokens
 
 
 def accept(rows: Floats, proposed: Sequence[int], sampler: Sampler) -> list[int]:
     """The tokens that rows (1 + n, vocabulary) choose, up to the first that was not proposed."""
     tokens: list[int] = []
-    if not np.isfinite(rows.max()):
-        raise BackendError(
-            'the language model returned values that are not finite; convert the model again'
-        )
     for row, guess in zip(rows, [*proposed, None], strict=True):
         tokens.append(sampler(row))
         if tokens[-1] != guess:
