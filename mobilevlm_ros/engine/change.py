@@ -70,7 +70,7 @@ class GateSettings:
     """What counts as a change."""
 
     look_change: float = 0.04  # of luma_change; 0: look at every frame
-    caption_change: float = 0.005  # of token_change; 0: speak of every view, at a fixed rate
+    caption_change: float = 0.01  # of token_change; 0: speak of every view, at a fixed rate
     heartbeat_s: float = 10.0  # speak after so long whatever is seen; 0: never
     period_s: float = 1.0  # least time between two captions
 
