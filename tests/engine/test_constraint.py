@@ -14,6 +14,7 @@ from mobilevlm_ros.engine.constraint import Constraint, create_constraint
 from mobilevlm_ros.engine.sampling import create_sampler, greedy
 from mobilevlm_ros.engine.vocabulary import Vocabulary, read_vocabulary
 from tests.engine.schemas import SCHEMAS, noise, write
+
 SCENE = json.dumps(
     {
         'type': 'object',
@@ -46,7 +47,7 @@ def constrain(schema: str, vocabulary: Vocabulary, extra: int) -> tuple[Constrai
     return create_constraint(schema, vocabulary, needed + extra), needed + extra
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(SCHEMAS, st.integers(0, 80), st.sampled_from([0.0, 1.0, 2.0]), st.integers(0, 9))
 def test_any_schema_gives_valid_json_at_any_max_tokens(
     schema: str, extra: int, temperature: float, seed: int
@@ -58,7 +59,7 @@ def test_any_schema_gives_valid_json_at_any_max_tokens(
     assert reason in ('stop', 'length')
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(SCHEMAS, st.integers(1, 30), st.integers(0, 9))
 def test_an_answer_that_is_cancelled_is_closed(schema: str, most: int, seed: int) -> None:
     constraint, room = constrain(schema, FAKE, 100)
@@ -78,7 +79,7 @@ def tiny(tiny_bundle: Any) -> Any:
     llm.close()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(schema=SCHEMAS, extra=st.integers(0, 60), temperature=st.sampled_from([0.0, 1.0]))
 def test_a_model_in_llama_cpp_gives_valid_json_at_any_max_tokens(
     tiny: Any, schema: str, extra: int, temperature: float
@@ -123,7 +124,10 @@ def test_an_answer_cut_by_max_tokens_keeps_what_was_said() -> None:
     rows = iter(saying(wanted))
     constraint = create_constraint(SCENE, FAKE, wanted.index(b'left') + 2)
     said, _, reason = write(constraint, FAKE, lambda _: next(rows))
-    assert (said, reason) == (b'{"colour":"blue","near":true,"count":12,"note":"on the "}', 'length')
+    assert (said, reason) == (
+        b'{"colour":"blue","near":true,"count":12,"note":"on the "}',
+        'length',
+    )
 
 
 def test_a_number_ends_where_the_model_ends_it() -> None:
