@@ -18,8 +18,8 @@ ONNX = ['onnxruntime>=1.18']
 CONVERT = [*LLAMA, *ONNX, 'gguf', 'huggingface_hub', 'onnx', 'onnxscript', 'protobuf',
            'safetensors', 'sentencepiece', 'torch>=2.5', 'transformers>=5']
 TRAIN = [*CONVERT, 'matplotlib']
-DEV = ['cuda-bindings', 'mistral_common', 'mypy', 'pytest', 'pytest-timeout', 'ruff',
-       'scikit-image', 'types-PyYAML']
+DEV = ['cuda-bindings', 'hypothesis', 'jsonschema', 'mistral_common', 'mypy', 'py_trees', 'pytest',
+       'pytest-timeout', 'ruff', 'scikit-image', 'types-PyYAML']
 
 setup(
     name='mobilevlm_ros',

@@ -84,6 +84,7 @@ class FakeLanguageModel:
 
     name = 'fake'
     bos = _BOS
+    vocabulary = _VOCABULARY
 
     def __init__(
         self,

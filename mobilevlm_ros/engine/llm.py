@@ -20,6 +20,7 @@ class LanguageModel(Protocol):
     """
 
     name: str  # what runs, for people: `llama.cpp`
+    vocabulary: int  # tokens that there are
     width: int  # of one embedding
     context_length: int  # most tokens of one sequence
     sequences: int  # how many there are

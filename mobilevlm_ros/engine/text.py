@@ -26,10 +26,10 @@ class TextStream:
         if self.stopped:
             return ''
         self._pending += self._decoder.decode(piece)
-        found = [at for stop in self._stops if (at := self._pending.find(stop)) >= 0]
-        if found:
+        found = [(at + len(s), at) for s in self._stops if (at := self._pending.find(s)) >= 0]
+        if found:  # the one that is complete first, however the text came in pieces
             self.stopped = True
-            self._pending = self._pending[: min(found)]
+            self._pending = self._pending[: min(found)[1]]
             return ''
         return self._release(len(self._pending) - self._undecided())
 

@@ -1,6 +1,7 @@
-import random
+from itertools import pairwise
 
-import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from mobilevlm_ros.engine.text import TextStream
 
@@ -51,13 +52,38 @@ def test_nothing_comes_after_a_stop() -> None:
     assert stream.finish() == 'yes'
 
 
-@pytest.mark.parametrize('seed', range(20))
-def test_the_parts_joined_are_the_stripped_text_before_the_first_stop(seed: int) -> None:
-    generator = random.Random(seed)
-    text = ''.join(generator.choices(' ab.é🤖\n', k=40))
-    stops = ('ab', '.\n', '🤖🤖')
-    ends = [at for stop in stops if (at := text.find(stop)) >= 0]
-    data = text.encode()
-    cuts = sorted(generator.sample(range(len(data)), 15))
-    pieces = [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]
-    assert ''.join(feed(pieces, stops)) == text[: min(ends, default=None)].strip()
+TEXTS = st.text(st.sampled_from(' ab.é🤖\n'), max_size=30)
+STOPS = st.lists(st.text(st.sampled_from('ab.é🤖\n'), min_size=1, max_size=4), max_size=3)
+CUTS = st.lists(st.integers(0, 60), max_size=20)
+
+
+def cut(data: bytes, cuts: list[int]) -> list[bytes]:
+    places = sorted({min(place, len(data)) for place in cuts} | {0, len(data)})
+    return [data[a:b] for a, b in pairwise(places)]
+
+
+def before_stop(text: str, stops: list[str]) -> str:
+    """The text before the stop string that is complete first."""
+    for end in range(len(text) + 1):
+        complete = [stop for stop in stops if text[:end].endswith(stop)]
+        if complete:
+            return text[: end - max(map(len, complete))]
+    return text
+
+
+@settings(deadline=None)
+@given(TEXTS, STOPS, CUTS)
+@example('xaby', ['xaby', 'ab'], [])
+def test_the_parts_joined_are_the_stripped_text_before_the_first_stop(
+    text: str, stops: list[str], cuts: list[int]
+) -> None:
+    parts = feed(cut(text.encode(), cuts), tuple(stops))
+    assert ''.join(parts) == before_stop(text, stops).strip()
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=40) | TEXTS.map(str.encode), CUTS)
+def test_no_cut_splits_a_character(data: bytes, cuts: list[int]) -> None:
+    parts = feed(cut(data, cuts))
+    assert ''.join(parts) == ''.join(feed([data]))
+    assert all(part.encode().decode() == part for part in parts)
