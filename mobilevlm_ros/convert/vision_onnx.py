@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import onnx
@@ -71,7 +72,15 @@ def export_vision(model: Vision, path: Path, inner: torch.dtype = torch.float32)
     _check_weights(model)
     AttentionInterface.register(ATTENTION, scaled_query_attention)
     model.tower.set_attn_implementation(ATTENTION)
-    size = model.geometry.image_size
+    with TemporaryDirectory(dir=path.parent) as folder:
+        apart = Path(folder) / 'vision.onnx'
+        _trace(encoder).save(str(apart), external_data=True)
+        onnx.save(onnx.load(apart), path)
+    onnx.checker.check_model(str(path))
+
+
+def _trace(encoder: _Encoder) -> torch.onnx.ONNXProgram:
+    size = encoder.model.geometry.image_size
     with quiet():
         program = torch.onnx.export(
             encoder,
@@ -84,8 +93,7 @@ def export_vision(model: Vision, path: Path, inner: torch.dtype = torch.float32)
             verbose=False,
         )
     assert program is not None
-    program.save(str(path), external_data=False)
-    onnx.checker.check_model(str(path))
+    return program
 
 
 def _check_weights(model: Vision) -> None:
