@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import math
 import re
@@ -104,8 +103,10 @@ def _make_vision(source: Source, precision: str, work: Workspace) -> None:
 
 def _export(source: Source, precision: str, path: Path) -> None:
     inner = torch.float16 if precision == 'fp16' else torch.float32
-    export_vision(load_vision(source), path, inner)
-    gc.collect()  # exported programs refer to themselves, and would keep the weights
+    model = load_vision(source)
+    export_vision(model, path, inner)
+    for weight in model.parameters():  # PyTorch's exporter keeps the modules that it has seen
+        weight.data = torch.empty(0)
 
 
 def _make_llm(source: Source, quantisation: str, work: Workspace) -> None:
