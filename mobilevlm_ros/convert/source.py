@@ -222,7 +222,7 @@ def _preprocessing(*folders: Path | None) -> dict[str, list[float]]:
 def _colour(path: Path, key: str, value: Any) -> list[float]:
     numbers = value if isinstance(value, list) else []
     if len(numbers) != 3 or not all(type(v) in (int, float) and 0 <= v <= 1 for v in numbers):
-        raise CheckpointError(f'{path}: image_{key} is {value!r}; three numbers up to 1 are served')
+        raise CheckpointError(f'{path}: image_{key} is {value!r}, not three numbers up to 1')
     return numbers
 
 

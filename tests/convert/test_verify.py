@@ -148,4 +148,4 @@ def test_a_folder_without_images_is_named(
 ) -> None:
     options = ['--against', str(checkpoint), '--images', str(tmp_path)]
     assert main(['verify', str(made), *options]) == 2
-    assert f'{tmp_path} holds no image' in capsys.readouterr().err
+    assert f'{tmp_path} has no images' in capsys.readouterr().err
