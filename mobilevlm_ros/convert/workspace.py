@@ -99,7 +99,7 @@ class Workspace:
                 raise BundleError(f'{self.folder} is not empty and no conversion; remove it')
             self._record({})
             return
-        state = json.loads(path.read_text(encoding='utf-8'))
+        state = self._read_state(path)
         if state['files'] and (changed := _differences(state['job'], self._job)):
             raise BundleError(
                 f'{self.folder} was begun with another {changed}; give the same again, or remove '
@@ -107,6 +107,13 @@ class Workspace:
             )
         self._files = state['files']
         self._sweep()
+
+    def _read_state(self, path: Path) -> dict[str, Any]:
+        try:
+            state = json.loads(path.read_text(encoding='utf-8'))
+            return {'job': dict(state['job']), 'files': dict(state['files'])}
+        except (ValueError, KeyError, TypeError) as error:
+            raise BundleError(f'{path} is damaged; remove {self.folder} to start anew') from error
 
     def _sweep(self) -> None:
         """Remove all that is not whole; killed libraries leave files of their own."""

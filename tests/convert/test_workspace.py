@@ -77,6 +77,16 @@ def test_another_job_is_not_mixed_in(tmp_path: Path, change: dict[str, object]) 
         Workspace(tmp_path / 'out', {**JOB, **change})
 
 
+@pytest.mark.parametrize('state', ['', '[]', '{"files": '])
+def test_a_damaged_state_is_named(tmp_path: Path, state: str) -> None:
+    work = Workspace(tmp_path / 'out', JOB)
+    work.make('a', lambda path: path.write_text('A'))
+    work.close()
+    (work.folder / 'state.json').write_text(state)
+    with pytest.raises(BundleError, match=r'state\.json is damaged; remove'):
+        Workspace(tmp_path / 'out', JOB)
+
+
 def test_a_folder_of_somebody_else_s_is_left_alone(tmp_path: Path) -> None:
     mine = tmp_path / 'out.partial' / 'mine'
     mine.parent.mkdir()
