@@ -106,8 +106,11 @@ def _export(source: Source, precision: str, path: Path) -> None:
     inner = torch.float16 if precision == 'fp16' else torch.float32
     with TemporaryDirectory(dir=path.parent) as folder:
         apart = Path(folder) / 'vision.onnx'
-        export_apart(load_vision(source), apart, inner)
-        join_weights(apart, path)  # after the model is gone from memory
+        model = load_vision(source)
+        export_apart(model, apart, inner)
+        for weight in model.parameters():  # PyTorch's exporter keeps them
+            weight.data = torch.empty(0)
+        join_weights(apart, path)
 
 
 def _make_llm(source: Source, quantisation: str, work: Workspace) -> None:
