@@ -83,9 +83,7 @@ def verify_file(kind: str, own: Sequence[Floats], found: Sequence[Floats]) -> Ro
 def _compare(
     stage: str, what: str, expected: Sequence[Floats], found: Sequence[Floats], least: float
 ) -> Row:
-    cosines = np.concatenate(
-        [token_cosines(f, e) for f, e in zip(found, expected, strict=True)]
-    )
+    cosines = np.concatenate([token_cosines(f, e) for f, e in zip(found, expected, strict=True)])
     return Row(
         stage,
         what,
