@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mobilevlm_ros.engine import ConfigError, ImageError, Pixels, load_bundle, read_image
+from mobilevlm_ros.engine import ConfigError, Pixels, load_bundle, read_image
 from mobilevlm_ros.engine.engine_builder import LEAST_COSINE, Request, build_engine
+from mobilevlm_ros.engine.images import image_paths
 from mobilevlm_ros.engine.plans import PlanOptions
 from mobilevlm_ros.sim.exam import EXAM_STREAM
 from mobilevlm_ros.sim.scenes import sample_scene
@@ -25,7 +26,6 @@ examples:
 """
 MOST_IMAGES = 32
 RENDERED = 8
-SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.webp')
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -67,14 +67,10 @@ def read_images(folder: Path) -> list[Pixels]:
     """The first images of a folder in the order of their names.
 
     Raises:
-        ImageError: if there are none, or one cannot be read.
+        ConfigError: if there are none.
+        ImageError: if one cannot be read.
     """
-    if not folder.is_dir():
-        raise ImageError(f'{folder} is not a folder; give one with JPEG or PNG images')
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise ImageError(f'{folder} holds no images; put some of your camera there, JPEG or PNG')
-    return [read_image(path) for path in paths[:MOST_IMAGES]]
+    return [read_image(path) for path in image_paths(folder)[:MOST_IMAGES]]
 
 
 def rendered_images() -> list[Pixels]:

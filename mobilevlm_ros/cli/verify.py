@@ -17,11 +17,13 @@ Compare every stage of a bundle with the checkpoint that it was made from, on re
   preprocessing  the engine's pixels with the official code's, in grey levels
   vision         visual tokens of each ONNX file with PyTorch in float32
   tokenizer      llama.cpp's tokens with the sentencepiece library's, on nasty texts
+  tensors        of a quantised file with the checkpoint's
+  file           llama.cpp's logits with transformers' over that file's own tensors
   logits         llama.cpp's with transformers' in float32, over prompts with an image
   greedy         the likeliest tokens of an answer, where the reference's choice is not noise
 
-Exit code 1 if a stage is past its limit. The logits of quantised files are reported, and only
-refused if they are hopeless: convert with --quantise F16 to prove the conversion itself.
+Exit code 1 if a stage is past its limit. The logits of quantised files are reported: what a
+model loses depends on its weights. Files of F16 and F32 have neither 'tensors' nor 'file'.
 docs/accuracy.md tells what each figure is.
 
 examples:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import math
 import re
@@ -10,6 +9,7 @@ import shutil
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from mobilevlm_ros.convert.llama_gguf import F16, F32, llama_shapes, write_llama
 from mobilevlm_ros.convert.quantise import check_type, quantise_llama
 from mobilevlm_ros.convert.quantise_vision import quantise_vision
 from mobilevlm_ros.convert.source import Source, load_vision
-from mobilevlm_ros.convert.vision_onnx import export_vision
+from mobilevlm_ros.convert.vision_onnx import export_apart, join_weights
 from mobilevlm_ros.convert.workspace import Workspace, check_room, not_written
 from mobilevlm_ros.engine.bundle import MANIFEST, SCHEMA, load_bundle, sha256
 from mobilevlm_ros.engine.errors import ConfigError
@@ -104,8 +104,13 @@ def _make_vision(source: Source, precision: str, work: Workspace) -> None:
 
 def _export(source: Source, precision: str, path: Path) -> None:
     inner = torch.float16 if precision == 'fp16' else torch.float32
-    export_vision(load_vision(source), path, inner)
-    gc.collect()  # exported programs refer to themselves, and would keep the weights
+    with TemporaryDirectory(dir=path.parent) as folder:
+        apart = Path(folder) / 'vision.onnx'
+        model = load_vision(source)
+        export_apart(model, apart, inner)
+        for weight in model.parameters():  # PyTorch's exporter keeps them
+            weight.data = torch.empty(0)
+        join_weights(apart, path)
 
 
 def _make_llm(source: Source, quantisation: str, work: Workspace) -> None:

@@ -90,13 +90,24 @@ def permute_rope(matrix: Tensor, heads: int) -> Tensor:
     return halves.transpose(1, 2).reshape(rows, columns)
 
 
+def unpermute_rope(matrix: Tensor, heads: int) -> Tensor:
+    """What `permute_rope` was given."""
+    rows, columns = matrix.shape
+    pairs = matrix.reshape(heads, rows // heads // 2, 2, columns)
+    return pairs.transpose(1, 2).reshape(rows, columns)
+
+
+def rope_heads(name: str, geometry: Geometry) -> int:
+    """The heads of a matrix whose rows are permuted, zero for all others."""
+    if name.endswith('q_proj.weight'):
+        return geometry.heads
+    return (geometry.kv_heads or geometry.heads) if name.endswith('k_proj.weight') else 0
+
+
 def _convert(name: str, source: Source, stored: torch.dtype) -> Tensor:
     tensor = source.read(name).detach()
-    geometry = source.geometry
-    if name.endswith('q_proj.weight'):
-        tensor = permute_rope(tensor, geometry.heads)
-    if name.endswith('k_proj.weight'):
-        tensor = permute_rope(tensor, geometry.kv_heads or geometry.heads)
+    if heads := rope_heads(name, source.geometry):
+        tensor = permute_rope(tensor, heads)
     tensor = tensor.to(stored).contiguous()
     if not tensor.isfinite().all():
         raise CheckpointError(

@@ -64,5 +64,18 @@ def continue_greedily(model: Any, prompt: Prompt, tokens: int, end: int) -> Cont
     return Continuation(prompt, tuple(answer), np.asarray(torch.cat(kept).float().numpy()))
 
 
+@torch.no_grad()
+def replay_reference(model: Any, reference: Continuation) -> Floats:
+    """The logits of another model at the reference's positions, given the reference's tokens."""
+    prompt = reference.prompt
+    embed = model.get_input_embeddings()
+    after = [*prompt.question, *reference.answer[:-1]]
+    parts = [embed(_row(prompt.head)), torch.from_numpy(prompt.visual)[None], embed(_row(after))]
+    hidden = model.model(inputs_embeds=torch.cat(parts, 1)).last_hidden_state[0]
+    first = len(prompt.head) - 1
+    kept = torch.cat([hidden[first, None], hidden[-len(after) :]])
+    return np.asarray(model.lm_head(kept).numpy())
+
+
 def _row(tokens: Sequence[int]) -> Tensor:
     return torch.tensor([list(tokens)])

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from mobilevlm_ros.convert.hub import download
-from mobilevlm_ros.convert.weights import Weights, open_weights, weight_files
+from mobilevlm_ros.convert.vocabulary import ADDED
+from mobilevlm_ros.convert.weights import Weights, check_content, open_weights, weight_files
 from mobilevlm_ros.engine.errors import CheckpointError
 from mobilevlm_ros.model.checkpoint import CONFIG, OURS, VOCABULARY
-from mobilevlm_ros.model.config import check_architecture, read_geometry, tower_config
+from mobilevlm_ros.model.config import check_architecture, named_tower, read_geometry, tower_config
 from mobilevlm_ros.model.mobilevlm import TOWER, Geometry, MobileVlm, Vision, weight_shapes
 
 # Meituan-AutoML/MobileVLM, mobilevlm/conversation.py: conv_vicuna_v1, around `<image>`.
@@ -61,10 +62,21 @@ class Source:
         return list(weight_shapes(self.geometry))
 
     def read(self, name: str) -> Tensor:
-        """One tensor as it is stored; only its bytes are read."""
+        """One tensor as it is stored; only its bytes are read.
+
+        Raises:
+            CheckpointError: if it holds whole numbers, as weights that are quantised already do.
+        """
         if self.tower is not None and name.startswith(TOWER):
-            return self.tower.read(OWN_TOWER + name.removeprefix(TOWER))
-        return self.weights.read(name)
+            tensor = self.tower.read(OWN_TOWER + name.removeprefix(TOWER))
+        else:
+            tensor = self.weights.read(name)
+        if not tensor.is_floating_point():
+            raise CheckpointError(
+                f'{name} is of type {tensor.dtype} where float16, bfloat16 or float32 was '
+                'expected; convert the checkpoint as it was before it was quantised'
+            )
+        return tensor
 
 
 def open_source(
@@ -97,12 +109,12 @@ def _open(where: str | Path, vision_tower: str | Path | None, fetch: Fetch) -> S
     files = weight_files(folder)
     weights = open_weights(files)
     if vision_tower is None and not any(name.startswith(TOWER) for name in weights.shapes()):
-        vision_tower = config.get('mm_vision_tower')
-    tower_folder = _find(vision_tower, fetch) if vision_tower else None
+        vision_tower = named_tower(config)
+    tower_folder = _find_tower(vision_tower, fetch) if vision_tower else None
     tower_files = weight_files(tower_folder) if tower_folder else []
     ours = config.get(OURS, {})
     return Source(
-        name=ours.get('name') or str(where).rstrip('/').rpartition('/')[2],
+        name=ours.get('name') or _short(where).rpartition('/')[2],
         geometry=read_geometry(config, _tower_sizes(config, tower_folder)),
         prompt=ours.get('prompt', PROMPT),
         preprocessing=ours.get('preprocessing') or _preprocessing(folder, tower_folder),
@@ -110,7 +122,7 @@ def _open(where: str | Path, vision_tower: str | Path | None, fetch: Fetch) -> S
         license=ours.get('license') or _license(folder),
         provenance=ours.get('provenance') or _provenance(where, vision_tower, config),
         tokenizer=_tokenizer(folder),
-        files=(folder / CONFIG, *files, *tower_files),
+        files=(folder / CONFIG, *files, *tower_files, *folder.glob(ADDED)),
         weights=weights,
         tower=open_weights(tower_files) if tower_files else None,
     )
@@ -167,6 +179,15 @@ def _find(where: str | Path, fetch: Fetch) -> Path:
     )
 
 
+def _find_tower(where: str | Path, fetch: Fetch) -> Path:
+    try:
+        return _find(where, fetch)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"no vision tower: {error}. Give that CLIP's folder as --vision-tower"
+        ) from error
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise CheckpointError(f'{path} is not there; expected the folder of a checkpoint')
@@ -193,8 +214,16 @@ def _preprocessing(*folders: Path | None) -> dict[str, list[float]]:
         if folder is not None and (folder / PREPROCESSOR).is_file():
             content = _read_json(folder / PREPROCESSOR)
             names = {'mean': 'image_mean', 'std': 'image_std'}
-            return {ours: content.get(key, CLIP_PIXELS[ours]) for ours, key in names.items()}
+            given = {our: content.get(key, CLIP_PIXELS[our]) for our, key in names.items()}
+            return {key: _colour(folder / PREPROCESSOR, key, v) for key, v in given.items()}
     return CLIP_PIXELS
+
+
+def _colour(path: Path, key: str, value: Any) -> list[float]:
+    numbers = value if isinstance(value, list) else []
+    if len(numbers) != 3 or not all(type(v) in (int, float) and 0 <= v <= 1 for v in numbers):
+        raise CheckpointError(f'{path}: image_{key} is {value!r}, not three numbers up to 1')
+    return numbers
 
 
 def _license(folder: Path) -> str:
@@ -215,7 +244,9 @@ def _provenance(
 
 
 def _short(where: str | Path) -> str:
-    return str(where) if HUB_NAME.fullmatch(str(where)) else Path(where).name
+    if HUB_NAME.fullmatch(str(where)) and not Path(where).is_dir():
+        return str(where)
+    return Path(where).resolve().name
 
 
 def _tokenizer(folder: Path) -> Path:
@@ -225,6 +256,7 @@ def _tokenizer(folder: Path) -> Path:
             f'{path} is not there; expected the SentencePiece vocabulary (a tokenizer.json does '
             'not serve)'
         )
+    check_content(path)
     return path
 
 

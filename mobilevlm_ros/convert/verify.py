@@ -7,14 +7,24 @@ from pathlib import Path
 
 import sentencepiece
 
+from mobilevlm_ros.convert.dequantised import load_dequantised
 from mobilevlm_ros.convert.reference_llama import (
     Continuation,
     Prompt,
     continue_greedily,
     load_llama,
+    replay_reference,
 )
 from mobilevlm_ros.convert.source import Source
-from mobilevlm_ros.convert.verify_language import matrix_type, verify_language
+from mobilevlm_ros.convert.verify_language import (
+    WHOLE,
+    matrix_type,
+    replay,
+    verify_file,
+    verify_greedy,
+    verify_logits,
+    verify_tensors,
+)
 from mobilevlm_ros.convert.verify_pixels import read_photos, verify_pixels
 from mobilevlm_ros.convert.verify_report import Row
 from mobilevlm_ros.convert.verify_tokenizer import verify_tokenizer
@@ -35,7 +45,7 @@ def verify_bundle(
     """Yield a row for each stage as it is done.
 
     The reference's parts are in memory one after the other, never together: tower and projector,
-    then the language model, then llama.cpp's.
+    then the language model, then that of a quantised file, then llama.cpp's.
 
     Raises:
         BundleError: if the bundle's sizes are not the source's.
@@ -80,11 +90,22 @@ def _verify_llm(
     bundle: Bundle, source: Source, references: Sequence[Continuation]
 ) -> Iterator[Row]:
     path = bundle.backend_file('llama_cpp')
+    kind = matrix_type(path)
+    own: list[Floats] = []
+    if kind not in WHOLE:
+        model, cosines = load_dequantised(path, source)
+        yield verify_tensors(kind, cosines)
+        own = [replay_reference(model, reference) for reference in references]
+        del model
     context = bundle.context_length
     llm = LlamaCppLanguageModel(path, context_length=context, cells=context, sequences=1)
     try:
         said = (bundle.prompt.head, question_part(bundle.prompt, bundle.caption_question))
         yield verify_tokenizer(llm.tokenise, source.tokenizer, said)
-        yield from verify_language(llm, matrix_type(path), references)
+        found = [replay(llm, reference) for reference in references]
     finally:
         llm.close()
+    if own:
+        yield verify_file(kind, own, found)
+    yield verify_logits(kind, references, found)
+    yield verify_greedy(kind, references, found)

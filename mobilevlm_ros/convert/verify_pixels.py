@@ -12,8 +12,7 @@ from PIL import Image
 from mobilevlm_ros.convert.source import Source
 from mobilevlm_ros.convert.verify_report import Measure, Row
 from mobilevlm_ros.engine.bundle import VisionSpec
-from mobilevlm_ros.engine.errors import ConfigError
-from mobilevlm_ros.engine.images import read_image
+from mobilevlm_ros.engine.images import image_paths, read_image
 from mobilevlm_ros.engine.preprocess import preprocess
 from mobilevlm_ros.engine.types import Floats, Pixels
 
@@ -34,15 +33,11 @@ def read_photos(folder: Path, source: Source) -> list[Photo]:
     """All images of a folder, by name.
 
     Raises:
-        ConfigError: if the folder holds none.
+        ConfigError: if the folder has none.
         ImageError: if one cannot be decoded.
     """
-    known = Image.registered_extensions()
-    paths = sorted(p for p in folder.glob('*') if p.suffix.lower() in known)
-    if not paths:
-        raise ConfigError(f'{folder} holds no image; give a folder of JPEG or PNG files')
     size, colours = source.geometry.image_size, source.preprocessing
-    images = ((path.name, read_image(path)) for path in paths)
+    images = ((path.name, read_image(path)) for path in image_paths(folder))
     return [Photo(name, image, official_pixels(image, size, colours)) for name, image in images]
 
 

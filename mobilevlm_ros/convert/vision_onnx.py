@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import onnx
@@ -67,11 +68,32 @@ def export_vision(model: Vision, path: Path, inner: torch.dtype = torch.float32)
         CheckpointError: naming a tensor that is not finite in that type, or if all of them are
             more than the 2 GiB that one ONNX file can hold.
     """
+    with TemporaryDirectory(dir=path.parent) as folder:
+        apart = Path(folder) / 'vision.onnx'
+        export_apart(model, apart, inner)
+        join_weights(apart, path)
+
+
+def export_apart(model: Vision, path: Path, inner: torch.dtype = torch.float32) -> None:
+    """The same with the weights in a file of their own beside it, which takes no copy of them."""
     encoder = _Encoder(model, inner).eval()
     _check_weights(model)
     AttentionInterface.register(ATTENTION, scaled_query_attention)
     model.tower.set_attn_implementation(ATTENTION)
-    size = model.geometry.image_size
+    program = _trace(encoder)
+    program.save(str(path), external_data=True)
+    for value in program.model.graph.initializers.values():
+        value.const_value = None  # PyTorch keeps the graph, which would keep the weights
+    onnx.checker.check_model(str(path))
+
+
+def join_weights(apart: Path, path: Path) -> None:
+    """Write a model whose weights lie beside it as one file."""
+    onnx.save(onnx.load(apart), path)
+
+
+def _trace(encoder: _Encoder) -> torch.onnx.ONNXProgram:
+    size = encoder.model.geometry.image_size
     with quiet():
         program = torch.onnx.export(
             encoder,
@@ -84,8 +106,7 @@ def export_vision(model: Vision, path: Path, inner: torch.dtype = torch.float32)
             verbose=False,
         )
     assert program is not None
-    program.save(str(path), external_data=False)
-    onnx.checker.check_model(str(path))
+    return program
 
 
 def _check_weights(model: Vision) -> None:

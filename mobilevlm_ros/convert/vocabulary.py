@@ -49,7 +49,7 @@ def load_vocabulary(path: Path, size: int) -> Vocabulary:
     """
     model = _read(path)
     pieces = [Piece(p.piece, p.score, gguf.TokenType(p.type)) for p in model.pieces]
-    pieces += _added(path.with_name(ADDED), len(pieces))
+    pieces += _added(path.with_name(ADDED), len(pieces), size)
     if len(pieces) > size:
         raise CheckpointError(
             f'{path} has {len(pieces)} pieces where the embeddings have {size} rows; '
@@ -84,12 +84,18 @@ def _read(path: Path) -> Any:
     return model
 
 
-def _added(path: Path, first: int) -> list[Piece]:
-    """Tokens that were added after the training of the vocabulary; no text ever becomes one."""
+def _added(path: Path, first: int, size: int) -> list[Piece]:
+    """Tokens that were added after the training of the vocabulary; no text ever becomes one.
+
+    Those beyond the embeddings' rows are left out, as nothing was ever learnt about them.
+    """
     if not path.is_file():
         return []
-    numbers = json.loads(path.read_text(encoding='utf-8'))
-    new = sorted((i, text) for text, i in numbers.items() if i >= first)
+    try:
+        numbers = json.loads(path.read_text(encoding='utf-8'))
+        new = sorted((int(i), text) for text, i in numbers.items() if first <= i < size)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(f'{path} does not map tokens to numbers: {error}') from error
     if [i for i, _ in new] != list(range(first, first + len(new))):
         raise CheckpointError(f'{path} leaves out numbers after {first - 1}, the last piece')
     return [Piece(text, ADDED_SCORE, gguf.TokenType.CONTROL) for _, text in new]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from mobilevlm_ros.engine.errors import CheckpointError
 
+POINTER = b'version https://git-lfs'  # how a file starts that was cloned without its content
 STEMS = ('model.safetensors', 'pytorch_model.bin')
 
 
@@ -51,12 +53,20 @@ class SafetensorsFile:
 
 
 class TorchFile:
-    """One .bin file; mapped anew for each tensor too."""
+    """One .bin file; mapped anew for each tensor too, but whole in memory if it is PyTorch 1.5's.
+
+    Raises:
+        ValueError: if it holds something else than named tensors.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._mapped = zipfile.is_zipfile(path)
+        self._whole: dict[str, Any] = {}
         tensors = {k: v for k, v in self._load().items() if isinstance(v, Tensor)}
         self._shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        if not tensors:
+            raise ValueError('it holds no tensors by their names')
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of every tensor."""
@@ -68,9 +78,15 @@ class TorchFile:
         return tensor
 
     def _load(self) -> dict[str, Any]:
-        content: dict[str, Any] = torch.load(
-            self._path, map_location='cpu', weights_only=True, mmap=True
+        if self._whole:
+            return self._whole
+        content = torch.load(
+            self._path, map_location='cpu', weights_only=True, mmap=self._mapped or None
         )
+        if not isinstance(content, dict):
+            raise ValueError(f'it holds a {type(content).__name__}, not named tensors')
+        if not self._mapped:
+            self._whole = content
         return content
 
 
@@ -117,13 +133,20 @@ def open_weights(files: list[Path]) -> Weights:
     return Shards([_open(path) for path in files])
 
 
+def check_content(path: Path) -> None:
+    """Raise CheckpointError if Git LFS has left a pointer in the place of the file."""
+    with path.open('rb') as file:
+        if file.read(len(POINTER)) == POINTER:
+            raise CheckpointError(f'{path} is a pointer of Git LFS; run `git lfs pull` there')
+
+
 def _shards(index: Path) -> list[Path]:
     try:
         names = sorted(set(json.loads(index.read_text(encoding='utf-8'))['weight_map'].values()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f'{index} is no index of shards: {error!r}') from error
-    if strange := [name for name in names if Path(name).name != name]:
-        raise CheckpointError(f'{index} names a shard outside its folder: {strange[0]!r}')
+    if strange := [n for n in names if not isinstance(n, str) or Path(n).name != n]:
+        raise CheckpointError(f'{index} names no file of its folder: {strange[0]!r}')
     if missing := [name for name in names if not (index.parent / name).is_file()]:
         raise CheckpointError(
             f'{index.parent} lacks {", ".join(missing)} of {len(names)} shards; download again'
@@ -132,6 +155,7 @@ def _shards(index: Path) -> list[Path]:
 
 
 def _open(path: Path) -> Weights:
+    check_content(path)
     try:
         return SafetensorsFile(path) if path.suffix == '.safetensors' else TorchFile(path)
     except pickle.UnpicklingError as error:

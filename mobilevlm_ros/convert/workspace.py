@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,8 +78,10 @@ class Workspace:
         os.close(self._handle)
 
     def close(self) -> None:
-        """Let go of the folder and take away what is not whole."""
+        """Let go of the folder and take away what is not whole: all of it, if nothing is."""
         self._sweep()
+        if not self._files:
+            shutil.rmtree(self.folder)
         os.close(self._handle)
 
     def _lock(self) -> None:
@@ -96,8 +99,8 @@ class Workspace:
                 raise BundleError(f'{self.folder} is not empty and no conversion; remove it')
             self._record({})
             return
-        state = json.loads(path.read_text(encoding='utf-8'))
-        if changed := _differences(state['job'], self._job):
+        state = self._read_state(path)
+        if state['files'] and (changed := _differences(state['job'], self._job)):
             raise BundleError(
                 f'{self.folder} was begun with another {changed}; give the same again, or remove '
                 'the folder to start anew'
@@ -105,10 +108,21 @@ class Workspace:
         self._files = state['files']
         self._sweep()
 
+    def _read_state(self, path: Path) -> dict[str, Any]:
+        try:
+            state = json.loads(path.read_text(encoding='utf-8'))
+            return {'job': dict(state['job']), 'files': dict(state['files'])}
+        except (ValueError, KeyError, TypeError) as error:
+            raise BundleError(f'{path} is damaged; remove {self.folder} to start anew') from error
+
     def _sweep(self) -> None:
         """Remove all that is not whole; killed libraries leave files of their own."""
         for path in self.folder.iterdir():
-            if path.name != STATE and path.name not in self._files:
+            if path.name == STATE or path.name in self._files:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
                 path.unlink()
 
     def _record(self, files: dict[str, int]) -> None:

@@ -28,7 +28,7 @@ from mobilevlm_ros.engine.fake import (
     create_fake_engine,
     fake_bundle,
 )
-from mobilevlm_ros.engine.images import decode_image, read_image
+from mobilevlm_ros.engine.images import decode_image, image_paths, read_image
 from mobilevlm_ros.engine.types import Answer, Chunk, Frame, Pixels, Question, Timing
 from mobilevlm_ros.engine.worker import EngineWorker
 
@@ -66,6 +66,7 @@ __all__ = [
     'create_fake_engine',
     'decode_image',
     'fake_bundle',
+    'image_paths',
     'load_bundle',
     'open_engine',
     'read_image',

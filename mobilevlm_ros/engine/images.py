@@ -8,8 +8,27 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from mobilevlm_ros.engine.errors import ImageError
+from mobilevlm_ros.engine.errors import ConfigError, ImageError
 from mobilevlm_ros.engine.types import Pixels
+
+SUFFIXES = frozenset({'.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp'})
+
+
+def image_paths(folder: Path | str) -> list[Path]:
+    """The image files of a folder, by their suffixes, in the order of their names.
+
+    Raises:
+        ConfigError: if it is no folder, cannot be read, or has none.
+    """
+    try:
+        paths = sorted(p for p in Path(folder).iterdir() if p.suffix.lower() in SUFFIXES)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ConfigError(f'{folder} is not a folder; give one with images') from error
+    except OSError as error:
+        raise ConfigError(f'{folder} cannot be read: {error.strerror}; check the path') from error
+    if not paths:
+        raise ConfigError(f'{folder} has no images; looked for {", ".join(sorted(SUFFIXES))}')
+    return paths
 
 
 def read_image(path: Path | str) -> Pixels:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from transformers import CLIPVisionConfig
@@ -94,6 +95,18 @@ def tower_config(config: Config) -> Config:
             "tower's folder, with its own config.json, as --vision-tower"
         )
     return known
+
+
+def named_tower(config: Config) -> str:
+    """The folder or hub name of the tower; nothing if there is none.
+
+    Checkpoints may name a path of the machine that trained them: known towers go by their names.
+    """
+    name = str(config.get('mm_vision_tower') or '').rstrip('/')
+    base = name.rpartition('/')[2]
+    if base in KNOWN_TOWERS and not Path(name).is_dir():
+        return f'openai/{base}'
+    return name
 
 
 def write_config(geometry: Geometry, select_layer: int = -1) -> dict[str, Any]:

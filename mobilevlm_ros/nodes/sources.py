@@ -10,10 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevlm_ros.engine import ConfigError, ImageError, read_image
+from mobilevlm_ros.engine import ConfigError, ImageError, image_paths, read_image
 
 Pixels = NDArray[np.uint8]
-IMAGE_SUFFIXES = frozenset({'.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp'})
 
 
 class Source(Protocol):
@@ -43,11 +42,7 @@ class FolderSource:
     rate = 1.0
 
     def __init__(self, folder: Path) -> None:
-        self._paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
-        if not self._paths:
-            raise ConfigError(
-                f'{folder} has no images; looked for {", ".join(sorted(IMAGE_SUFFIXES))}'
-            )
+        self._paths = image_paths(folder)
 
     def frames(self) -> Iterator[Pixels | ImageError]:
         """Decode one file after the other."""

@@ -9,7 +9,7 @@ from PIL import Image
 
 from mobilevlm_ros.cli import build_engine
 from mobilevlm_ros.cli.main import main
-from mobilevlm_ros.engine import Bundle, ImageError
+from mobilevlm_ros.engine import Bundle, ConfigError
 from mobilevlm_ros.engine.engine_builder import Request
 from mobilevlm_ros.engine.types import Pixels
 
@@ -67,7 +67,7 @@ def test_a_long_folder_is_cut(images: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize(('name', 'message'), [('', 'no images'), ('absent', 'not a folder')])
 def test_a_folder_without_images_is_named(tmp_path: Path, name: str, message: str) -> None:
-    with pytest.raises(ImageError, match=message):
+    with pytest.raises(ConfigError, match=message):
         build_engine.read_images(tmp_path / name)
 
 

@@ -202,3 +202,44 @@ def test_weights_of_another_type_are_read_too(
     (folder / FILE).unlink()
     write_weights(folder / 'model.safetensors', {k: v.bfloat16() for k, v in weights.items()})
     assert open_source(folder).read('lm_head.weight').dtype == torch.bfloat16
+
+
+def test_weights_of_whole_numbers_are_refused(
+    tmp_path: Path, vocabulary: Path, weights: dict[str, Tensor]
+) -> None:
+    name = 'model.layers.0.mlp.up_proj.weight'
+    eight_bits = torch.ones(256, 64, dtype=torch.int8)
+    folder = write_official(tmp_path / 'model', vocabulary, weights={**weights, name: eight_bits})
+    with pytest.raises(CheckpointError, match=rf'{name} is of type torch\.int8'):
+        open_source(folder).read(name)
+
+
+def test_a_known_tower_is_found_by_its_name_whatever_path_it_had(
+    tmp_path: Path, vocabulary: Path, weights: dict[str, Tensor]
+) -> None:
+    rest = {name: tensor for name, tensor in weights.items() if not name.startswith(TOWER)}
+    folder = write_official(tmp_path / 'model', vocabulary, weights=rest)
+    change_config(folder, mm_vision_tower='/data/clip-vit-large-patch14-336')
+    clip = write_clip(tmp_path / 'clip', TINY, weights)
+    asked: list[str] = []
+    open_source(folder, fetch=lambda name: asked.append(name) or clip)
+    assert asked == ['openai/clip-vit-large-patch14-336']
+    change_config(folder, mm_vision_tower='/data/unknown')
+    with pytest.raises(CheckpointError, match=r'no vision tower.*--vision-tower'):
+        open_source(folder)
+
+
+@pytest.mark.parametrize('colour', [[0.5], 0.5, ['a', 0, 0], [0.5, 0.5, 7]])
+def test_a_strange_mean_is_refused_at_once(tmp_path: Path, vocabulary: Path, colour: Any) -> None:
+    folder = write_official(tmp_path / 'model', vocabulary)
+    (folder / 'preprocessor_config.json').write_text(json.dumps({'image_mean': colour}))
+    with pytest.raises(CheckpointError, match='three numbers'):
+        open_source(folder)
+
+
+def test_a_changed_list_of_added_tokens_is_another_source(
+    tmp_path: Path, vocabulary: Path
+) -> None:
+    folder = write_official(tmp_path / 'model', vocabulary)
+    (folder / 'added_tokens.json').write_text('{}')
+    assert folder / 'added_tokens.json' in open_source(folder).files

@@ -97,6 +97,34 @@ def test_a_query_matrix_that_was_not_permuted_fails_the_logits(own: Path, prove:
     assert code == 1 and failed <= {'logits F16', 'greedy F16'} and 'logits F16' in failed
 
 
+@pytest.fixture(scope='module')
+def quantised(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp('quantised') / 'small'
+    write_bundle(source, folder, Options(('fp16',), 'Q8_0'))
+    return folder
+
+
+def test_a_quantised_file_passes_and_its_loss_is_reported(
+    quantised: Path, prove: Prove, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert prove(quantised) == (0, set())
+    table = capsys.readouterr().out
+    assert all(f'{stage} Q8_0' in table for stage in ('tensors', 'file', 'logits', 'greedy'))
+
+
+def test_a_damaged_tensor_of_a_quantised_file_is_named(
+    quantised: Path, tmp_path: Path, prove: Prove, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = Path(shutil.copytree(quantised, tmp_path / 'own'))
+    reader = gguf.GGUFReader(own / 'llm.gguf', 'r+')
+    up = next(t for t in reader.tensors if t.name == 'blk.1.ffn_up.weight').data
+    up[:] = up[::-1].copy()
+    up.flush()
+    reseal(own)
+    assert prove(own) == (1, {'tensors Q8_0'})
+    assert 'worst cosine at model.layers.1.mlp.up_proj.weight' in capsys.readouterr().out
+
+
 def test_a_shifted_mean_fails_preprocessing(own: Path, prove: Prove) -> None:
     manifest = json.loads((own / MANIFEST).read_text())
     manifest['vision']['mean'][1] += 0.01
@@ -120,4 +148,4 @@ def test_a_folder_without_images_is_named(
 ) -> None:
     options = ['--against', str(checkpoint), '--images', str(tmp_path)]
     assert main(['verify', str(made), *options]) == 2
-    assert f'{tmp_path} holds no image' in capsys.readouterr().err
+    assert f'{tmp_path} has no images' in capsys.readouterr().err

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from mobilevlm_ros.convert.reference_llama import Continuation, Prompt
-from mobilevlm_ros.convert.verify_language import verify_greedy, verify_logits
+from mobilevlm_ros.convert.verify_language import (
+    verify_file,
+    verify_greedy,
+    verify_logits,
+    verify_tensors,
+)
 
 PROMPT = Prompt([1], np.zeros((1, 2), np.float32), [2])
 # After the head, after the question (which predicts 0), after the answer's first token.
@@ -35,12 +40,20 @@ def test_a_proof_without_a_decided_token_says_so() -> None:
     assert 'proves nothing' in row.note
 
 
-@pytest.mark.parametrize(('kind', 'least'), [('F16', 0.9999), ('Q4_K_M', 0.9), ('Q2_K', 0.5)])
-def test_logits_have_a_limit_by_type(kind: str, least: float) -> None:
-    row = verify_logits(kind, [REFERENCE], [LOGITS])
-    assert row.passed and row.worst[0].least == least
-    assert not verify_logits(kind, [REFERENCE], [-LOGITS]).passed
+@pytest.mark.parametrize(('kind', 'passed'), [('F16', False), ('Q4_K_M', True)])
+def test_logits_of_quantised_files_are_reported_only(kind: str, passed: bool) -> None:
+    assert verify_logits(kind, [REFERENCE], [LOGITS]).passed
+    assert verify_logits(kind, [REFERENCE], [-LOGITS]).passed == passed
 
 
-def test_logits_that_are_not_finite_fail() -> None:
-    assert not verify_logits('Q4_K_M', [REFERENCE], [LOGITS * np.nan]).passed
+def test_a_file_that_llama_cpp_computes_otherwise_fails() -> None:
+    assert verify_file('Q4_K_M', [LOGITS], [LOGITS + NOISE]).passed
+    assert not verify_file('Q4_K_M', [LOGITS], [-LOGITS]).passed
+    assert not verify_file('Q4_K_M', [LOGITS], [LOGITS * np.nan]).passed
+
+
+@pytest.mark.parametrize(('kind', 'least'), [('Q4_K_M', 0.99), ('Q2_K', 0.9), ('TQ1_0', 0.7)])
+def test_the_worst_tensor_is_named_and_limited_by_type(kind: str, least: float) -> None:
+    row = verify_tensors(kind, {'good': 1.0, 'bad': least - 0.01})
+    assert not row.passed and row.note.endswith('bad')
+    assert verify_tensors(kind, {'good': 1.0, 'fair': least}).passed

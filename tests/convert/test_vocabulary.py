@@ -48,6 +48,19 @@ def test_added_tokens_with_a_gap_are_refused(vocabulary: Path, tmp_path: Path) -
         load_vocabulary(path, 364)
 
 
+def test_added_tokens_without_a_row_are_left_out(vocabulary: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(vocabulary, tmp_path))
+    path.with_name('added_tokens.json').write_text('{"<pad>": 360}')
+    assert len(load_vocabulary(path, 360).pieces) == 360
+
+
+def test_a_strange_list_of_added_tokens_is_refused(vocabulary: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(vocabulary, tmp_path))
+    path.with_name('added_tokens.json').write_text('["<pad>"]')
+    with pytest.raises(CheckpointError, match='does not map tokens to numbers'):
+        load_vocabulary(path, 362)
+
+
 def test_more_pieces_than_rows_are_refused(vocabulary: Path) -> None:
     with pytest.raises(CheckpointError, match='360 pieces where the embeddings have 359 rows'):
         load_vocabulary(vocabulary, 359)

@@ -62,12 +62,39 @@ def test_a_folder_without_weights_says_what_was_expected(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     'index',
-    ['not JSON', '[]', '{}', '{"weight_map": {"a": "../other.safetensors"}}'],
+    [
+        'not JSON',
+        '[]',
+        '{}',
+        '{"weight_map": {"a": "../other.safetensors"}}',
+        '{"weight_map": {"a": 5}}',
+    ],
 )
 def test_a_strange_index_is_refused(tmp_path: Path, index: str) -> None:
     (tmp_path / 'model.safetensors.index.json').write_text(index)
     with pytest.raises(CheckpointError, match='index'):
         weight_files(tmp_path)
+
+
+def test_files_of_old_releases_of_pytorch_are_read(tmp_path: Path) -> None:
+    path = tmp_path / STEMS[1]
+    torch.save(WEIGHTS, path, _use_new_zipfile_serialization=False)
+    weights = open_folder(tmp_path)
+    assert all(torch.equal(weights.read(name), tensor) for name, tensor in WEIGHTS.items())
+
+
+@pytest.mark.parametrize('content', [torch.ones(2), {'step': 3}])
+def test_a_file_that_holds_no_named_tensors_is_refused(tmp_path: Path, content: Any) -> None:
+    torch.save(content, tmp_path / STEMS[1])
+    with pytest.raises(CheckpointError, match=r'named tensors|tensors by their names'):
+        open_folder(tmp_path)
+
+
+@pytest.mark.parametrize('stem', STEMS)
+def test_a_pointer_of_git_lfs_is_named_as_such(tmp_path: Path, stem: str) -> None:
+    (tmp_path / stem).write_text('version https://git-lfs.github.com/spec/v1\nsize 3\n')
+    with pytest.raises(CheckpointError, match='git lfs pull'):
+        open_folder(tmp_path)
 
 
 class Trap:

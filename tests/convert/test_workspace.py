@@ -35,7 +35,16 @@ def test_what_fails_midway_leaves_nothing_that_looks_finished(tmp_path: Path) ->
         work.make('a', half)
     assert not work.has('a') and not (work.folder / 'a').exists()
     work.close()
-    assert [path.name for path in work.folder.iterdir()] == ['state.json']
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_fails_later_leaves_what_was_whole(tmp_path: Path) -> None:
+    work = Workspace(tmp_path / 'out', JOB)
+    work.make('a', lambda path: path.write_text('A'))
+    with pytest.raises(OSError, match='No space'):
+        work.make('b', half)
+    work.close()
+    assert {path.name for path in work.folder.iterdir()} == {'a', 'state.json'}
     assert not (tmp_path / 'out').exists()
 
 
@@ -45,6 +54,8 @@ def test_leavings_of_a_kill_are_swept_away(tmp_path: Path) -> None:
     work.close()
     for name in ('b', 'b.unfinished', 'vision-inferred.onnx'):
         (work.folder / name).write_text('half')
+    (work.folder / 'tmp1').mkdir()
+    (work.folder / 'tmp1' / 'float32.onnx').write_text('half')
     again = Workspace(tmp_path / 'out', JOB)
     assert {path.name for path in again.folder.iterdir()} == {'a', 'state.json'}
     again.close()
@@ -59,9 +70,21 @@ def test_a_file_of_another_size_is_made_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize('change', [{'source': ['weights', 8]}, {'options': {}}])
 def test_another_job_is_not_mixed_in(tmp_path: Path, change: dict[str, object]) -> None:
-    Workspace(tmp_path / 'out', JOB).close()
+    work = Workspace(tmp_path / 'out', JOB)
+    work.make('a', lambda path: path.write_text('A'))
+    work.close()
     with pytest.raises(BundleError, match=f'begun with another {next(iter(change))};'):
         Workspace(tmp_path / 'out', {**JOB, **change})
+
+
+@pytest.mark.parametrize('state', ['', '[]', '{"files": '])
+def test_a_damaged_state_is_named(tmp_path: Path, state: str) -> None:
+    work = Workspace(tmp_path / 'out', JOB)
+    work.make('a', lambda path: path.write_text('A'))
+    work.close()
+    (work.folder / 'state.json').write_text(state)
+    with pytest.raises(BundleError, match=r'state\.json is damaged; remove'):
+        Workspace(tmp_path / 'out', JOB)
 
 
 def test_a_folder_of_somebody_else_s_is_left_alone(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mobilevlm_ros.engine import ImageError, decode_image, read_image
+from mobilevlm_ros.engine import ConfigError, ImageError, decode_image, image_paths, read_image
 
 
 def encoded(image: Image.Image, format: str, **options: object) -> bytes:
@@ -81,3 +81,16 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_folder_is_no_image(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match='cannot be read'):
         read_image(tmp_path)
+
+
+def test_the_images_of_a_folder_come_by_name(tmp_path: Path) -> None:
+    for name in ('b.PNG', 'a.jpg', 'notes.txt', 'c.webp'):
+        (tmp_path / name).touch()
+    assert [path.name for path in image_paths(tmp_path)] == ['a.jpg', 'b.PNG', 'c.webp']
+
+
+def test_a_place_without_images_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f'{tmp_path} has no images'):
+        image_paths(tmp_path)
+    with pytest.raises(ConfigError, match='absent is not a folder'):
+        image_paths(tmp_path / 'absent')
