@@ -14,6 +14,7 @@ from mobilevlm_ros.engine.fields import Fields
 
 SCHEMA = 1
 MANIFEST = 'bundle.json'
+TEMPERATURES = 0.05, 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Bundle:
     license: str = ''
     files: Mapping[str, FileSpec] = field(default_factory=dict)
     backends: Mapping[str, Any] = field(default_factory=dict)
+    temperature: float = 1.0  # of typed answers; see `mobilevlm calibrate`
 
     def backend_file(self, backend: str, variant: str = '') -> Path:
         """The file that serves a backend, in the variant that was asked for."""
@@ -110,6 +112,7 @@ def parse_bundle(manifest: Mapping[str, Any], folder: Path) -> Bundle:
         license=top.text('license'),
         files=_files(top.section('files')),
         backends=_backends(top.section('backends'), top.section('files')),
+        temperature=top.section('language').number('temperature', *TEMPERATURES, default=1.0),
     )
 
 

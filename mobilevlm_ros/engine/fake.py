@@ -83,7 +83,7 @@ class FakeLanguageModel:
     """One token for each byte; answers what `reply` says, and counts what it decodes."""
 
     name = 'fake'
-    bos = _BOS
+    bos, end = _BOS, _END
     vocabulary = _VOCABULARY
 
     def __init__(

@@ -71,6 +71,7 @@ class LlamaCppLanguageModel:
         self.width = int(llama_cpp.llama_model_n_embd_inp(self._model))
         self.vocabulary = int(llama_cpp.llama_vocab_n_tokens(self._vocab))
         self.bos = int(llama_cpp.llama_vocab_bos(self._vocab))
+        self.end = int(llama_cpp.llama_vocab_eos(self._vocab))
         self._lengths = [0] * sequences
         limit = min(batch_tokens, int(llama_cpp.llama_n_batch(self._context)))
         self._batch = Batch(limit)

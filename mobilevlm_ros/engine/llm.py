@@ -25,6 +25,7 @@ class LanguageModel(Protocol):
     context_length: int  # most tokens of one sequence
     sequences: int  # how many there are
     bos: int  # the token that begins every prompt
+    end: int  # the token that ends every answer; below zero: the vocabulary has none
 
     def tokenise(self, text: str) -> list[int]:
         """Turn text into tokens; special tokens are not recognised in it, nor added."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from mobilevlm_ros.engine import (
     Answer,
+    BusyError,
     Engine,
     EngineConfig,
     EngineWorker,
@@ -18,6 +19,7 @@ from mobilevlm_ros.engine import (
     create_fake_engine,
 )
 from mobilevlm_ros.engine.llama_cpp_llm import LlamaCppLanguageModel
+from mobilevlm_ros.engine.llm import LanguageModel
 
 MakeFrame = Callable[..., Frame]
 Start = Callable[..., EngineWorker]
@@ -68,3 +70,26 @@ def slow(token_s: float, **settings: Any) -> Engine:
     engine = create_fake_engine(EngineConfig(**settings))
     engine._llm._delay_s = token_s  # type: ignore[attr-defined]
     return engine
+
+
+class ScratchPool:
+    """All sequences of a model but the first."""
+
+    def __init__(self, llm: LanguageModel) -> None:
+        self._llm = llm
+        self._free = list(range(1, llm.sequences))
+
+    @property
+    def free(self) -> int:
+        return len(self._free)
+
+    def take(self, source: int) -> int:
+        if not self._free:
+            raise BusyError('all sequences are taken')
+        sequence = self._free.pop()
+        self._llm.copy(source, sequence)
+        return sequence
+
+    def give_back(self, sequence: int) -> None:
+        self._llm.remove(sequence)
+        self._free.append(sequence)
