@@ -36,6 +36,14 @@ class Verdict:
         return self.choice < 0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """The log-probability of each choice, its end token included, and what it cost to find."""
+
+    log_probabilities: Doubles  # (choices,)
+    decoded_tokens: int
+
+
 @dataclass(frozen=True, slots=True)
 class Branch:
     """Tokens to decode behind the common ones, and the choices that lie along them."""

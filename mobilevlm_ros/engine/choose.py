@@ -15,6 +15,7 @@ import numpy as np
 from mobilevlm_ros.engine.choices import (
     Branch,
     Doubles,
+    Scores,
     Tokens,
     Verdict,
     branches,
@@ -75,9 +76,10 @@ def choose(
         temperature: the bundle's, which calibrates the probabilities.
         min_probability: abstain if the best choice has less.
     """
-    scores, decoded = yield from score(llm, pool, source, question, choices)
-    shares = probabilities(scores, temperature)
-    return Verdict(tuple(shares.tolist()), decide(shares, min_probability), decoded)
+    scores = yield from score(llm, pool, source, question, choices)
+    shares = probabilities(scores.log_probabilities, temperature)
+    choice = decide(shares, min_probability)
+    return Verdict(tuple(shares.tolist()), choice, scores.decoded_tokens)
 
 
 def score(
@@ -86,8 +88,8 @@ def score(
     source: int,
     question: Sequence[int],
     choices: Sequence[Sequence[int]],
-) -> Task[tuple[Doubles, int]]:
-    """The log-probability of each choice, its end token included, and how much was decoded.
+) -> Task[Scores]:
+    """Score the choices.
 
     Raises:
         TooLongError: if question and longest choice do not fit behind the source.
@@ -106,7 +108,7 @@ def score(
     finally:
         pool.give_back(base)
     decoded = len(question) + len(common) + sum(len(branch.tokens) for branch in rest)
-    return scores, decoded
+    return Scores(scores, decoded)
 
 
 def _add_branches(

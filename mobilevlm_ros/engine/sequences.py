@@ -61,12 +61,12 @@ class Sequences:
         """
         self._check_room(frame.camera)
         if last := self._frames.pop(frame.camera, None):
-            self._give_back(last.sequence)
-        sequence = self._take(HEAD)
+            self.give_back(last.sequence)
+        sequence = self.take(HEAD)
         try:
             self._llm.decode_embeddings(sequence, visual)
         except BaseException:
-            self._give_back(sequence)
+            self.give_back(sequence)
             raise
         held = self._frames[frame.camera] = HeldFrame(frame, sequence, len(visual))
         return held
@@ -80,11 +80,11 @@ class Sequences:
     @contextmanager
     def scratch(self, held: HeldFrame) -> Iterator[int]:
         """A sequence that begins as the frame's, and is removed when done."""
-        sequence = self._take(held.sequence)
+        sequence = self.take(held.sequence)
         try:
             yield sequence
         finally:
-            self._give_back(sequence)
+            self.give_back(sequence)
 
     def _check_room(self, camera: str) -> None:
         if camera not in self._frames and len(self._frames) >= self._held_frames:
@@ -93,13 +93,15 @@ class Sequences:
                 f'{", ".join(map(repr, self._frames))}; raise held_frames'
             )
 
-    def _take(self, source: int) -> int:
+    def take(self, source: int) -> int:
+        """An empty sequence, made to begin as another one is now; it must be given back."""
         if not self._free:
             raise BusyError('too many answers are being generated at once; finish or close one')
         sequence = self._free.pop()
         self._llm.copy(source, sequence)
         return sequence
 
-    def _give_back(self, sequence: int) -> None:
+    def give_back(self, sequence: int) -> None:
+        """Empty a sequence that was taken, for others to take."""
         self._llm.remove(sequence)
         self._free.append(sequence)

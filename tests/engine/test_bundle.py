@@ -37,7 +37,7 @@ def test_the_temperature_of_typed_answers_may_be_left_out(own_bundle: Path) -> N
 @pytest.mark.parametrize('value', [0, -1.0, 21, math.nan, math.inf, True, '1', None])
 def test_a_temperature_that_makes_no_sense_is_refused(own_bundle: Path, value: Any) -> None:
     edit(own_bundle, lambda m: m['language'].update(temperature=value))
-    with pytest.raises(BundleSchemaError, match='temperature should be a number from 0.05 to 20'):
+    with pytest.raises(BundleSchemaError, match=r'should be a number from 0\.05 to 20'):
         load_bundle(own_bundle)
 
 

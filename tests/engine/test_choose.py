@@ -45,8 +45,10 @@ def test_scores_are_those_of_each_choice_alone(
     llm = load(sequences=sequences)
     llm.decode(0, [1, 300, 301, 302])
     pool = ScratchPool(llm)
-    scores, _ = run_alone(llm, score(llm, pool, 0, QUESTION, choices))
-    np.testing.assert_allclose(scores, plain_scores(llm, choices), atol=NEAR, rtol=NEAR)
+    scores = run_alone(llm, score(llm, pool, 0, QUESTION, choices))
+    np.testing.assert_allclose(
+        scores.log_probabilities, plain_scores(llm, choices), atol=NEAR, rtol=NEAR
+    )
     assert pool.free == sequences - 1
     assert [llm.length(s) for s in range(sequences)] == [4] + [0] * (sequences - 1)
 
