@@ -79,17 +79,20 @@ def together(tasks: Sequence[Task[R]]) -> Task[list[R]]:
     """Tasks of parts in lockstep, their steps joined; the result of each."""
     results: dict[int, R] = {}
     sent: list[Any] = [None] * len(tasks)
-    while len(results) < len(tasks):
-        steps: dict[int, Sequence[Part]] = {}
-        for number in (n for n in range(len(tasks)) if n not in results):
-            try:
-                steps[number] = tasks[number].send(sent[number])
-            except StopIteration as end:
-                results[number] = end.value
-        if steps:
-            logits = iter((yield [part for step in steps.values() for part in step]))
-            for number, step in steps.items():
-                sent[number] = list(islice(logits, len(step)))
+    try:
+        while len(results) < len(tasks):
+            steps: dict[int, Sequence[Part]] = {}
+            for number in (n for n in range(len(tasks)) if n not in results):
+                try:
+                    steps[number] = tasks[number].send(sent[number])
+                except StopIteration as end:
+                    results[number] = end.value
+            if steps:
+                logits = iter((yield [part for step in steps.values() for part in step]))
+                sent = [list(islice(logits, len(steps.get(n, ())))) for n in range(len(tasks))]
+    finally:
+        for task in tasks:
+            task.close()
     return [results[number] for number in range(len(tasks))]
 
 
