@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from mobilevlm_ros.engine.bundle import MANIFEST
+from mobilevlm_ros.engine.errors import ConfigError
 from mobilevlm_ros.sim.exam import SPLITS
 from mobilevlm_ros.sim.questions import QUESTIONS_VERSION
 from mobilevlm_ros.training.calibration import (
@@ -58,6 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fit if told to, measure, print a table, write the figures."""
+    check_targets(args)
     with TypedReader(args.bundle) as reader:
         temperature = reader.bundle.temperature
         if args.fit:
@@ -78,6 +81,14 @@ def run(args: argparse.Namespace) -> int:
         result = {**head, 'seed': args.seed, 'temperature': temperature, 'splits': rows}
         args.json.write_text(json.dumps(result, indent=2) + '\n')
     return 0
+
+
+def check_targets(args: argparse.Namespace) -> None:
+    """Raise if what takes minutes to find could not be written."""
+    folders = [args.bundle if args.fit else None, args.json.parent if args.json else None]
+    for folder in folders:
+        if folder and not os.access(folder, os.W_OK):
+            raise ConfigError(f'{folder} is no folder that can be written to; choose another one')
 
 
 def fit(reader: TypedReader, seed: int, questions: int) -> float:

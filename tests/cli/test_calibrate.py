@@ -33,3 +33,12 @@ def test_it_fits_measures_draws_and_writes(
     for name in ('reliability.png', 'risk-coverage.png'):
         assert 1000 < (tmp_path / 'drawn' / name).stat().st_size < 60_000
     assert 'perturbed' in capsys.readouterr().out
+
+
+def test_what_could_not_be_written_is_told_before_the_work(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle, file = str(root / 'models/nano'), str(tmp_path / 'nowhere' / 'figures.json')
+    assert main(['calibrate', bundle, '--json', file]) == 2
+    assert 'nowhere is no folder that can be written to' in capsys.readouterr().err
+    assert main(['calibrate', str(tmp_path / 'nowhere'), '--fit']) == 2
