@@ -56,7 +56,7 @@ def plain_scores(
     reader: TypedReader, engine: Engine, sheet: Sheet, question: str, choices: tuple[str, ...]
 ) -> list[float]:
     """Each choice in a fresh sequence of another context, token by token."""
-    llm, prompt = engine._llm, engine.bundle.prompt
+    llm, prompt = engine.language.llm, engine.bundle.prompt
     visual = engine.encode(Frame(sheet.image)).visual
     found = []
     for choice in choices:

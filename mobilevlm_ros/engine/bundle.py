@@ -37,6 +37,7 @@ class PromptSpec:
     head: str
     question: str  # with {question} where the question goes
     stop: tuple[str, ...] = ()
+    turn: str = ''  # the same for further questions of a conversation; empty: as the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +193,17 @@ def _vision(section: Fields) -> VisionSpec:
 
 
 def _prompt(section: Fields) -> PromptSpec:
-    question = section.text('question')
-    if question.count('{question}') != 1:
-        raise section.wrong('question', 'text with {question} in it once', question)
-    return PromptSpec(section.text('head'), question, section.texts('stop'))
+    turn = _question(section, 'turn') if 'turn' in section.names() else ''
+    return PromptSpec(
+        section.text('head'), _question(section, 'question'), section.texts('stop'), turn
+    )
+
+
+def _question(section: Fields, name: str) -> str:
+    template = section.text(name)
+    if template.count('{question}') != 1:
+        raise section.wrong(name, 'text with {question} in it once', template)
+    return template
 
 
 def _caption(section: Fields) -> str:

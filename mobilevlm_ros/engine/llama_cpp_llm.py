@@ -24,6 +24,7 @@ from mobilevlm_ros.engine.llama_cpp_library import (
     create_context,
     decode_error,
     load_model,
+    set_kv_type,
     suitable_threads,
 )
 from mobilevlm_ros.engine.llm import (
@@ -50,6 +51,7 @@ class LlamaCppLanguageModel:
         sequences: int,
         batch_tokens: int = 512,
         threads: int = 0,
+        kv_type: str = 'f16',
     ) -> None:
         """Load a GGUF file.
 
@@ -60,11 +62,14 @@ class LlamaCppLanguageModel:
             sequences: how many there are.
             batch_tokens: most tokens decoded in one call.
             threads: CPU threads; 0: as many as suit the size of the model.
+            kv_type: of the cache, f16 or q8_0; falls back to f16 where the model forbids it.
         """
         self.context_length = context_length
         self.sequences = sequences
         self._model = load_model(path)
         params = context_params(cells, sequences, batch_tokens, suitable_threads(path, threads))
+        self.kv_type = set_kv_type(params, kv_type, self._model)
+        self.cells = int(params.n_ctx)
         self._context = create_context(self._model, params)
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)

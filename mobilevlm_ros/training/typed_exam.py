@@ -19,9 +19,9 @@ from mobilevlm_ros.engine.encoder import create_encoder
 from mobilevlm_ros.engine.llm import create_llm
 from mobilevlm_ros.engine.preprocess import preprocess
 from mobilevlm_ros.engine.prompt import head_tokens, question_tokens
-from mobilevlm_ros.engine.sequences import Sequences
+from mobilevlm_ros.engine.sequences import HEAD, SequencePool
 from mobilevlm_ros.engine.steps import Part, R, Task, run_alone
-from mobilevlm_ros.engine.types import Frame, Pixels
+from mobilevlm_ros.engine.types import Pixels
 from mobilevlm_ros.sim.exam import sheets
 from mobilevlm_ros.sim.typed import choices_of
 
@@ -50,13 +50,16 @@ class TypedReader(AbstractContextManager['TypedReader']):
         self._encoder = create_encoder(self.bundle, config)
         self._llm = create_llm(self.bundle, config, SEQUENCES, CELLS)
         head = head_tokens(self.bundle.prompt, self._llm.tokenise, self._llm.bos)
-        self._sequences = Sequences(self._llm, head, held_frames=1)
+        self._pool = SequencePool(self._llm, head)
+        self._frame = self._pool.take(HEAD)
 
     def scores(self, image: Pixels, asked: Sequence[tuple[str, Sequence[str]]]) -> list[Doubles]:
         """Log-probabilities of the choices of each question, asked as (question, choices)."""
         pixels = preprocess(image, self.bundle.vision)[None]
-        held = self._sequences.hold(Frame(image), self._encoder.encode(pixels)[0])
-        tasks = [self._task(held.sequence, *question) for question in asked]
+        self._pool.give_back(self._frame)
+        self._frame = self._pool.take(HEAD)
+        self._llm.decode_embeddings(self._frame, self._encoder.encode(pixels)[0])
+        tasks = [self._task(*question) for question in asked]
         found = run_alone(self._llm, together(tasks))
         return [scores.log_probabilities for scores in found]
 
@@ -68,11 +71,11 @@ class TypedReader(AbstractContextManager['TypedReader']):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _task(self, frame: int, question: str, choices: Sequence[str]) -> Task[Scores]:
+    def _task(self, question: str, choices: Sequence[str]) -> Task[Scores]:
         tokenise = self._llm.tokenise
         tokens = [tokenise(choice) for choice in check_choices(choices)]
         asked = question_tokens(self.bundle.prompt, question, tokenise)
-        return score(self._llm, self._sequences, frame, asked, tokens)
+        return score(self._llm, self._pool, self._frame, asked, tokens)
 
 
 def together(tasks: Sequence[Task[R]]) -> Task[list[R]]:

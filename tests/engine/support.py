@@ -68,7 +68,7 @@ class Gate:
 def slow(token_s: float, **settings: Any) -> Engine:
     """An engine whose every token takes so many seconds."""
     engine = create_fake_engine(EngineConfig(**settings))
-    engine._llm._delay_s = token_s  # type: ignore[attr-defined]
+    engine.language.llm._delay_s = token_s  # type: ignore[attr-defined]
     return engine
 
 
