@@ -51,10 +51,10 @@ class Job:
 class Scheduler:
     """Takes the steps of all jobs together, one batch a tick."""
 
-    def __init__(self, llm: Decoder, batch_tokens: int) -> None:
+    def __init__(self, llm: Decoder, batch_tokens: int, pace: Pace | None = None) -> None:
         self._llm = llm
         self._batch_tokens = batch_tokens
-        self._pace = Pace()
+        self._pace = pace or Pace()
         self._jobs: list[Job] = []
         self._look_next = True
         self._outbox: list[Delivery] = []
