@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -181,12 +182,13 @@ class FakeLanguageModel:
             raise BackendError(f'the KV cache has no room for {count} more tokens')
 
     def _decode(self, part: Part) -> Floats:
-        rows = np.zeros((len(part.tokens), _VOCABULARY), np.float32)
-        for row, token in zip(rows, part.tokens, strict=True):
+        rows = np.zeros((part.rows, _VOCABULARY), np.float32)
+        first = len(part.tokens) - part.rows
+        self._append(part.sequence, part.tokens[:first])
+        for row, token in zip(rows, part.tokens[first:], strict=True):
             self._append(part.sequence, [token])
             row[self._next(part.sequence)] = 100.0
-        wanted: Floats = rows[len(rows) - part.rows :]
-        return wanted
+        return rows
 
     def _append(self, sequence: int, values: Sequence[int | Floats]) -> None:
         self.decoded += len(values)
@@ -196,10 +198,8 @@ class FakeLanguageModel:
         """The token that the reply goes on with, after what was said of it already."""
         contents = [value for (value,) in self._contents[sequence]]
         visual = [value for value in contents if isinstance(value, np.ndarray)]
-        text: list[int] = []  # the tokens after the image
-        for value in contents:
-            text = [] if isinstance(value, np.ndarray) else [*text, value]
-        said = bytes(token for token in text if token < _BOS)
+        behind = takewhile(lambda value: not isinstance(value, np.ndarray), reversed(contents))
+        said = bytes(token for token in behind if token < _BOS)[::-1]  # what follows the image
         for mark in re.finditer(_MARK, said) if visual else ():
             question, begun = said[: mark.end()].decode(errors='replace'), said[mark.end() :]
             answer = self._reply(question, np.stack(visual)).encode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import math
+import threading
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,15 +25,23 @@ class Reply(Future[Answer]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.begun = False  # the answer; from then on there is something to be had of it
         self.stopped = False
+        self._cancelling = threading.RLock()
 
     def cancel(self) -> bool:
         """End the question: at once if it waits, else at the next token.
 
         An answer that has begun ends with what it has, and `cancelled` as its finish_reason.
+
+        Returns:
+            false if it had ended already.
         """
         self.stopped = True
-        return super().cancel() or not self.done()
+        with self._cancelling:
+            if not self.begun and not self.done() and super().cancel():
+                self.set_running_or_notify_cancel()  # else wait() would not see it
+        return self.cancelled() or not self.done()
 
 
 @dataclass(slots=True, eq=False)

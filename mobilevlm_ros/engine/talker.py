@@ -142,7 +142,7 @@ class Talker:
             return False
         with self.changed:
             self.active.append(request)
-        request.reply.set_running_or_notify_cancel()  # if cancelled, it ends at the next tick
+        request.reply.begun = True
         if request.group.held is None and request.group.waiting > 1:
             request.group.held = held
             self._language.frames.use(held)
