@@ -93,15 +93,19 @@ def context_params(cells: int, sequences: int, batch_tokens: int, threads: int) 
     return params
 
 
-def set_kv_type(params: Any, wanted: str, model: Any) -> str:
-    """Set the type of the KV cache; returns the one it got.
+def head_size(model: Any) -> int:
+    """Values of one attention head."""
+    return int(llama_cpp.llama_model_n_embd(model) // llama_cpp.llama_model_n_head(model))
+
+
+def set_kv_type(params: Any, wanted: str, head: int) -> str:
+    """Set the type of the KV cache of a model whose heads have so many values; returns its type.
 
     llama.cpp quantises it in blocks of 32 values along a head (ggml-common.h, QK8_0), and the
     values only under flash attention.
     """
     if wanted != 'q8_0':
         return 'f16'
-    head = llama_cpp.llama_model_n_embd(model) // llama_cpp.llama_model_n_head(model)
     if head % _KV_BLOCK:
         _logger.warning(
             'the KV cache is f16 and not q8_0, which needs heads of a multiple of %d values; '

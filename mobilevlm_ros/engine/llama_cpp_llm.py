@@ -23,6 +23,7 @@ from mobilevlm_ros.engine.llama_cpp_library import (
     context_params,
     create_context,
     decode_error,
+    head_size,
     load_model,
     set_kv_type,
     suitable_threads,
@@ -68,7 +69,7 @@ class LlamaCppLanguageModel:
         self.sequences = sequences
         self._model = load_model(path)
         params = context_params(cells, sequences, batch_tokens, suitable_threads(path, threads))
-        self.kv_type = set_kv_type(params, kv_type, self._model)
+        self.kv_type = set_kv_type(params, kv_type, head_size(self._model))
         self.cells = int(params.n_ctx)
         self._context = create_context(self._model, params)
         self._memory = llama_cpp.llama_get_memory(self._context)
