@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from mobilevlm_ros.engine import prompt
 from mobilevlm_ros.engine.bundle import Bundle
 from mobilevlm_ros.engine.choices import check_choices
 from mobilevlm_ros.engine.choose import choose
 from mobilevlm_ros.engine.config import EngineConfig
+from mobilevlm_ros.engine.constraint import Constraint, create_constraint
 from mobilevlm_ros.engine.errors import TooLongError
 from mobilevlm_ros.engine.frames import HeldFrame, HeldFrames
 from mobilevlm_ros.engine.generation import Extend, Generation, Limits, OnChunk, one_token
@@ -21,6 +23,7 @@ from mobilevlm_ros.engine.sessions import Session, Sessions, Turn
 from mobilevlm_ros.engine.steps import Task
 from mobilevlm_ros.engine.timing import Arrival, PromptSize, Stopwatch
 from mobilevlm_ros.engine.types import Answer, Chunk, Frame, Question, Timing
+from mobilevlm_ros.engine.vocabulary import Vocabulary, read_vocabulary
 
 LONGEST_PIECE = 64  # bytes of text that one token may stand for; real vocabularies stay below
 
@@ -161,17 +164,13 @@ class Answerer:
         self, asked: Asked, sequence: int, tokens: Sequence[int], watch: Stopwatch
     ) -> Task[Reply]:
         question = asked.question
-        stops = (*self._bundle.prompt.stop, *question.stop)
-        limits = Limits(question.max_tokens or self._config.max_tokens, stops)
         before = self._llm.length(sequence) + len(tokens)
+        room = self._llm.context_length - before + 1  # the last token is never decoded
+        limits = self._limits(question, room)
+        constraint = self._constraint(question, limits.max_tokens)
+        sampler = self._sampler(question, constraint)
         generation = Generation(
-            self._llm,
-            sequence,
-            self._sampler(question),
-            limits,
-            watch,
-            asked.on_chunk,
-            asked.extend,
+            self._llm, sequence, sampler, limits, watch, asked.on_chunk, asked.extend, constraint
         )
         yield from generation.run(tokens)
         said = tuple(generation.said)
@@ -221,6 +220,26 @@ class Answerer:
             raise TooLongError(f'{count} tokens {too_long}')
         return count
 
-    def _sampler(self, question: Question) -> Sampler:
-        temperature = question.temperature or self._config.temperature
-        return create_sampler(temperature, question.top_p or self._config.top_p, question.seed)
+    def _limits(self, question: Question, room: int) -> Limits:
+        most = min(question.max_tokens or self._config.max_tokens, room)
+        if question.json_schema:
+            return Limits(most)  # a stop string would leave half a document
+        return Limits(most, (*self._bundle.prompt.stop, *question.stop))
+
+    def _constraint(self, question: Question, max_tokens: int) -> Constraint | None:
+        if not question.json_schema:
+            return None
+        return create_constraint(question.json_schema, self._vocabulary, max_tokens)
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        return read_vocabulary(self._llm)
+
+    def _sampler(self, question: Question, constraint: Constraint | None) -> Sampler:
+        return create_sampler(
+            question.temperature or self._config.temperature,
+            question.top_p or self._config.top_p,
+            question.seed,
+            question.repeat_penalty or self._config.repeat_penalty,
+            constraint,
+        )

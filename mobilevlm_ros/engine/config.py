@@ -95,6 +95,9 @@ class EngineConfig:
     top_p: float = setting(
         1.0, 'sample among the likeliest tokens that add up to this', low=0.01, high=1.0
     )
+    repeat_penalty: float = setting(
+        1.0, 'makes tokens that were just said less likely; 1: none', low=1.0, high=2.0
+    )
     caption_period_s: float = setting(
         1.0, 'least time between two captions of a camera', low=0.0, high=1e6
     )
