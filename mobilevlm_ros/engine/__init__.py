@@ -28,6 +28,7 @@ from mobilevlm_ros.engine.fake import (
     create_fake_engine,
     fake_bundle,
 )
+from mobilevlm_ros.engine.gates import Gate
 from mobilevlm_ros.engine.images import decode_image, image_paths, read_image
 from mobilevlm_ros.engine.requests import Reply
 from mobilevlm_ros.engine.types import (
@@ -42,7 +43,7 @@ from mobilevlm_ros.engine.types import (
     Question,
     Timing,
 )
-from mobilevlm_ros.engine.worker import EngineWorker, Gate
+from mobilevlm_ros.engine.worker import EngineWorker
 
 __all__ = [
     'CAPTION',

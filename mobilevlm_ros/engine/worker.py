@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
 
 from mobilevlm_ros.engine import errors
 from mobilevlm_ros.engine.answering import Asked, ignore
 from mobilevlm_ros.engine.board import Board, Look
 from mobilevlm_ros.engine.engine import Engine
+from mobilevlm_ros.engine.gates import ChangedViews, Gate
 from mobilevlm_ros.engine.generation import OnChunk
 from mobilevlm_ros.engine.regions import crop
 from mobilevlm_ros.engine.requests import Group, Reply, Request
@@ -30,13 +30,6 @@ from mobilevlm_ros.engine.types import Chunk, Frame, Load, Question
 JOIN_S = 10.0  # one look of the largest model on the slowest machine
 
 _logger = logging.getLogger(__name__)
-
-
-class Gate(Protocol):
-    """Decides which frames are worth a look, with `look: on_change`."""
-
-    def __call__(self, frame: Frame) -> bool:
-        """Whether to encode a frame that no question waits for; the vision thread asks."""
 
 
 class EngineWorker:
@@ -54,10 +47,11 @@ class EngineWorker:
             engine: nobody else may call it from now on.
             on_caption: called from the language thread with the answer to the bundle's caption
                 question, after a look, at most once per `caption_period_s` and camera.
-            gate: what `look: on_change` goes by; None: every frame differs.
+            gate: what `look: on_change` goes by; None: coarse luma.
         """
         self._engine = engine
-        self._gate = gate if engine.config.look == 'on_change' else None
+        on_change = engine.config.look == 'on_change'
+        self._gate = (gate or ChangedViews()) if on_change else None
         self._changed = threading.Condition()
         self._board = Board(
             self._look_period_s(),
@@ -242,7 +236,8 @@ class EngineWorker:
     def _encode(self, look: Look) -> None:
         try:
             frame = look.source()
-            if self._gate and not look.wanted and not self._gate(frame):
+            differs = self._gate is None or self._gate(frame)
+            if not differs and not look.wanted:
                 with self._changed:
                     look.slot.skip(look.number, frame)
                 return
