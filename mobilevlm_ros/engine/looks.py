@@ -59,7 +59,9 @@ class Looks:
 
     def _next(self) -> CameraLook | OwnLook | None:
         with self.changed:
-            if self.board.encoded:
+            # One at a time, or those that wait for their turn would fill the cache.
+            ready = any(request.held is not None for request in self.board.waiting)
+            if self.board.encoded and not ready:
                 return OwnLook(self, *self.board.encoded[0])
             slot = self.board.next_encoded()
             if slot is None or slot.encoded is None:

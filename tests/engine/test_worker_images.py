@@ -90,3 +90,10 @@ def test_turns_of_a_conversation_are_answered_in_their_order(start: Start) -> No
     replies = [worker.submit(Question(f'T{n}', session='s', max_tokens=200)) for n in range(3)]
     texts = [text_of(reply) for reply in replies]
     assert texts[2] == f'T0 ASSISTANT:{texts[0]}\nT1 ASSISTANT:{texts[1]}\nT2 brightness 10'
+
+
+def test_many_images_of_questions_do_not_fill_the_cache(start: Start) -> None:
+    worker = start(queue_size=400, active_questions=1, held_frames=1)
+    replies = [worker.submit(Question('Q', max_tokens=1), frame=grey(7)) for _ in range(300)]
+    assert {text_of(reply) for reply in replies} == {'Q'}
+    until(lambda: worker.load().held_frames == 0)
