@@ -13,6 +13,7 @@ from mobilevlm_ros.engine import MobileVlmError
 VERBS = {
     'ask': 'ask questions about image files',
     'build-engine': 'compile the vision part with TensorRT, on the machine that will run it',
+    'calibrate': 'measure and mend the probabilities of typed answers',
     'convert': 'make a bundle of a MobileVLM checkpoint',
     'doctor': 'report versions, backends, devices and settings, to attach to a question',
     'eval': 'measure how often a model answers right in the simulated world',

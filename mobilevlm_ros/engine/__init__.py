@@ -28,11 +28,27 @@ from mobilevlm_ros.engine.fake import (
     create_fake_engine,
     fake_bundle,
 )
+from mobilevlm_ros.engine.gates import Gate
 from mobilevlm_ros.engine.images import decode_image, image_paths, read_image
-from mobilevlm_ros.engine.types import Answer, Chunk, Frame, Pixels, Question, Timing
+from mobilevlm_ros.engine.requests import Reply
+from mobilevlm_ros.engine.types import (
+    CAPTION,
+    INTERACTIVE,
+    PROBE,
+    Answer,
+    Chunk,
+    Frame,
+    Load,
+    Pixels,
+    Question,
+    Timing,
+)
 from mobilevlm_ros.engine.worker import EngineWorker
 
 __all__ = [
+    'CAPTION',
+    'INTERACTIVE',
+    'PROBE',
     'Answer',
     'BackendError',
     'Bundle',
@@ -52,7 +68,9 @@ __all__ = [
     'FakeEncoder',
     'FakeLanguageModel',
     'Frame',
+    'Gate',
     'ImageError',
+    'Load',
     'MemoryShortError',
     'MobileVlmError',
     'NoImageError',
@@ -60,6 +78,7 @@ __all__ = [
     'PlanError',
     'Question',
     'QuestionError',
+    'Reply',
     'StaleImageError',
     'Timing',
     'TooLongError',

@@ -14,6 +14,7 @@ from mobilevlm_ros.engine.fields import Fields
 
 SCHEMA = 1
 MANIFEST = 'bundle.json'
+TEMPERATURES = 0.05, 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class PromptSpec:
     head: str
     question: str  # with {question} where the question goes
     stop: tuple[str, ...] = ()
+    turn: str = ''  # the same for further questions of a conversation; empty: as the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Bundle:
     license: str = ''
     files: Mapping[str, FileSpec] = field(default_factory=dict)
     backends: Mapping[str, Any] = field(default_factory=dict)
+    temperature: float = 1.0  # of typed answers; see `mobilevlm calibrate`
 
     def backend_file(self, backend: str, variant: str = '') -> Path:
         """The file that serves a backend, in the variant that was asked for."""
@@ -110,6 +113,7 @@ def parse_bundle(manifest: Mapping[str, Any], folder: Path) -> Bundle:
         license=top.text('license'),
         files=_files(top.section('files')),
         backends=_backends(top.section('backends'), top.section('files')),
+        temperature=top.section('language').number('temperature', *TEMPERATURES, default=1.0),
     )
 
 
@@ -189,10 +193,17 @@ def _vision(section: Fields) -> VisionSpec:
 
 
 def _prompt(section: Fields) -> PromptSpec:
-    question = section.text('question')
-    if question.count('{question}') != 1:
-        raise section.wrong('question', 'text with {question} in it once', question)
-    return PromptSpec(section.text('head'), question, section.texts('stop'))
+    turn = _question(section, 'turn') if 'turn' in section.names() else ''
+    return PromptSpec(
+        section.text('head'), _question(section, 'question'), section.texts('stop'), turn
+    )
+
+
+def _question(section: Fields, name: str) -> str:
+    template = section.text(name)
+    if template.count('{question}') != 1:
+        raise section.wrong(name, 'text with {question} in it once', template)
+    return template
 
 
 def _caption(section: Fields) -> str:

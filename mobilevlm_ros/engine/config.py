@@ -54,13 +54,27 @@ class EngineConfig:
     batch_tokens: int = setting(
         512, 'most tokens the language model takes at a time', low=32, high=8192
     )
+    kv_type: str = setting(
+        'f16',
+        'of the KV cache; q8_0 halves it where the model allows that, the log says if not',
+        choices=('f16', 'q8_0'),
+    )
     held_frames: int = setting(
-        4, 'frames kept ready for questions, one per camera', low=1, high=64
+        4, 'frames kept ready for questions, the newest of each camera', low=1, high=64
+    )
+    active_questions: int = setting(
+        8, 'questions answered at once, as one batch; further ones wait', low=1, high=64
+    )
+    sessions: int = setting(
+        8, 'conversations remembered; the one unused longest makes way', low=1, high=64
+    )
+    session_idle_s: float = setting(
+        300.0, 'forget a conversation this long after its last answer', low=0.0, high=1e6
     )
     look: str = setting(
         'always',
-        'encode frames ahead of questions, or when asked about',
-        choices=('always', 'on_demand'),
+        'encode frames ahead of questions: all, those that differ, or none until asked about',
+        choices=('always', 'on_change', 'on_demand'),
     )
     look_rate_hz: float = setting(
         5.0, 'most frames of a camera encoded ahead each second; 0: no limit', low=0.0, high=1000.0
@@ -80,6 +94,9 @@ class EngineConfig:
     )
     top_p: float = setting(
         1.0, 'sample among the likeliest tokens that add up to this', low=0.01, high=1.0
+    )
+    repeat_penalty: float = setting(
+        1.0, 'makes tokens that were just said less likely; 1: none', low=1.0, high=2.0
     )
     caption_period_s: float = setting(
         1.0, 'least time between two captions of a camera', low=0.0, high=1e6

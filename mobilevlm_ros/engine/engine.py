@@ -7,26 +7,28 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from mobilevlm_ros.engine import errors, prompt
+from mobilevlm_ros.engine import errors
+from mobilevlm_ros.engine.answering import Asked
 from mobilevlm_ros.engine.bundle import Bundle, load_bundle
 from mobilevlm_ros.engine.config import EngineConfig
 from mobilevlm_ros.engine.encoder import VisionEncoder, create_encoder
-from mobilevlm_ros.engine.generation import Cancelled, Generation, Limits, never
-from mobilevlm_ros.engine.llm import LanguageModel, create_llm
+from mobilevlm_ros.engine.frames import HeldFrame
+from mobilevlm_ros.engine.generation import Patience, never
+from mobilevlm_ros.engine.language import Language
+from mobilevlm_ros.engine.llm import LanguageModel, create_llm, shared_cells
 from mobilevlm_ros.engine.preprocess import Preprocessor
-from mobilevlm_ros.engine.sampling import Sampler, create_sampler
-from mobilevlm_ros.engine.sequences import HeldFrame, Sequences
-from mobilevlm_ros.engine.timing import Arrival, PromptSize, Stopwatch, ms_since
-from mobilevlm_ros.engine.types import Answer, Chunk, Floats, Frame, Question, Timing
-
-LONGEST_PIECE = 64  # bytes of text that one token may stand for; real vocabularies stay below
+from mobilevlm_ros.engine.regions import crop
+from mobilevlm_ros.engine.sequences import sequences_needed
+from mobilevlm_ros.engine.timing import Arrival, ms_since
+from mobilevlm_ros.engine.types import WHOLE, Answer, Chunk, Floats, Frame, Question, Timing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +39,27 @@ class EncodedFrame:
     visual: Floats  # (tokens, width)
     timing: Timing
     at: float = 0.0  # when it was encoded, on time.perf_counter
+
+
+@dataclass(slots=True, eq=False)
+class Collected:
+    """An Outcome that waits to be read."""
+
+    patience: Patience = field(default_factory=Patience)
+    results: deque[object] = field(default_factory=deque)
+    error: Exception | None = None
+
+    def succeed(self, result: object) -> None:
+        """Keep the result behind what came before it."""
+        self.results.append(result)
+
+    def fail(self, error: Exception) -> None:
+        """Keep the error."""
+        self.error = error
+
+    def interruption(self) -> Exception | None:
+        """As patience has it."""
+        return self.patience.interruption()
 
 
 class Engine:
@@ -59,16 +82,12 @@ class Engine:
             config: settings.
             clock: what frames' stamps are compared with; nanoseconds.
         """
-        _check_width(bundle, llm)
-        head = prompt.head_tokens(bundle.prompt, llm.tokenise, llm.bos)
-        _check_room(bundle, llm, len(head))
         self.bundle = bundle
         self.config = config or EngineConfig()
         self.backend = f'{encoder.name}, {llm.name}'
+        self.language = Language(bundle, llm, self.config, self.age_s, self.backend)
         self._encoder = encoder
-        self._llm = llm
         self._clock = clock
-        self._sequences = Sequences(llm, head, self.config.held_frames)
         size = bundle.vision.image_size
         self._pixels = np.empty((1, 3, size, size), np.float32)
         self._preprocess = Preprocessor(bundle.vision)
@@ -94,53 +113,62 @@ class Engine:
 
     def hold(self, encoded: EncodedFrame) -> Timing:
         """Put an encoded frame into the language model's cache."""
-        self._check_open()
         begin = time.perf_counter()
-        held = self._sequences.hold(encoded.frame, encoded.visual)
+        self._hold(encoded)
+        return self.looked(encoded, begin)
+
+    def looked(self, encoded: EncodedFrame, begin: float) -> Timing:
+        """The timing of a look that ends now, whose second part began on time.perf_counter."""
         elapsed = ms_since(begin)
+        head = self.language.pool.head_tokens
         return replace(
             encoded.timing,
             prefill_ms=elapsed,
             total_ms=encoded.timing.total_ms + elapsed,
-            visual_tokens=held.visual_tokens,
-            prompt_tokens=self._sequences.head_tokens,
-            reused_tokens=self._sequences.head_tokens,
+            visual_tokens=len(encoded.visual),
+            prompt_tokens=head,
+            reused_tokens=head,
         )
 
-    def ask(self, question: Question, camera: str = '') -> Answer:
+    def ask(self, question: Question, camera: str = '', frame: Frame | None = None) -> Answer:
         """Answer a question about the held frame of a camera; of the newest, if none is named."""
-        return last(self.stream(question, camera))
+        return last(self.stream(question, camera, frame=frame))
 
     def stream(
         self,
         question: Question,
         camera: str = '',
         *,
-        cancelled: Cancelled = never,
-        arrival: Arrival | None = None,
+        frame: Frame | None = None,
+        cancelled: Callable[[], bool] = never,
     ) -> Iterator[Chunk | Answer]:
         """Answer piece by piece; the whole answer comes last.
 
         Args:
             question: what to answer.
             camera: whose held frame it is about; empty: the newest one.
+            frame: an image to answer about in place of a held frame.
             cancelled: asked before each token whether to end.
-            arrival: when the question came, if it had to wait.
         """
         self._check_open()
-        stopwatch = Stopwatch(arrival or Arrival())
-        held = self._find(question, camera)
-        stopwatch.image_age_ms = self.age_s(held.frame) * 1e3
-        tokens = self._question_tokens(question, held)
-        limits = self._limits(question, stopwatch.arrival.at, cancelled)
-        limits.check()
-        with self._sequences.scratch(held) as sequence:
-            logits = self._llm.decode(sequence, tokens)
-            stopwatch.prefilled = time.perf_counter()
-            generation = Generation(self._llm, sequence, self._sampler(question), limits)
-            yield from generation.run(logits)
-        size = PromptSize(self._sequences.head_tokens, held.visual_tokens, len(tokens))
-        yield self._answer(question, held.frame, generation, stopwatch.timing(size, generation))
+        arrival = Arrival()
+        patience = Patience(self.deadline(question, arrival), cancelled)
+        outcome = Collected(patience)
+        if error := patience.interruption():
+            raise error
+        held = self._find(question, camera, frame)
+        asked = Asked(question, arrival, outcome.results.append)
+        try:
+            job = self.language.answer(asked, held, outcome)
+        finally:
+            if held.own:
+                self.language.frames.release(held)
+        if job is None:
+            raise errors.BusyError('too many answers are in progress; finish or close one')
+        try:
+            yield from self._run(outcome)
+        finally:
+            self.language.scheduler.drop(job)
 
     def age_s(self, frame: Frame) -> float:
         """Seconds since the frame was taken; zero if that is not known."""
@@ -150,12 +178,25 @@ class Engine:
         """The age up to which a frame may be to answer this question; infinite for any."""
         return question.max_age_s or self.config.max_age_s or math.inf
 
+    def deadline(self, question: Question, arrival: Arrival) -> float:
+        """When to end the answer, on time.perf_counter."""
+        return arrival.at + (question.deadline_s or self.config.deadline_s or math.inf)
+
+    def check_age(self, question: Question, frame: Frame) -> None:
+        """Raise if a frame is older than the question allows."""
+        age_s, most_s = self.age_s(frame), self.max_age_s(question)
+        if age_s > most_s:
+            raise errors.StaleImageError(
+                f'the image is {age_s:.2f} s old and max_age is {most_s:g} s; '
+                'check that the camera is publishing, or allow an older image'
+            )
+
     def close(self) -> None:
         """Free both models. Nothing may be asked afterwards."""
         if not self._closed:
             self._closed = True
             self._encoder.close()
-            self._llm.close()
+            self.language.close()
 
     def __enter__(self) -> Engine:
         return self
@@ -167,72 +208,46 @@ class Engine:
         if self._closed:
             raise errors.ClosedError('the engine is closed; open a new one')
 
-    def _find(self, question: Question, camera: str) -> HeldFrame:
-        held = self._sequences.find(camera)
-        if held is None:
-            raise errors.no_image(camera)
-        age_s, most_s = self.age_s(held.frame), self.max_age_s(question)
-        if age_s > most_s:
-            raise errors.StaleImageError(
-                f'the image is {age_s:.2f} s old and max_age is {most_s:g} s; '
-                'check that the camera is publishing, or allow an older image'
-            )
+    def _run(self, outcome: Collected) -> Iterator[Chunk | Answer]:
+        """Run all that is in progress until this outcome is there."""
+        while True:
+            while outcome.results:
+                part = outcome.results.popleft()
+                assert isinstance(part, Chunk | Answer)
+                yield part
+                if isinstance(part, Answer):
+                    return
+            if outcome.error:
+                raise outcome.error
+            self._check_open()
+            self.language.scheduler.tick()
+            self.language.scheduler.deliver()
+
+    def _hold(self, encoded: EncodedFrame, own: bool = False) -> HeldFrame:
+        self._check_open()
+        outcome = Collected()
+        if self.language.hold(encoded.frame, encoded.visual, outcome, own) is None:
+            raise errors.BusyError('too many frames are asked about; finish or close an answer')
+        while not outcome.results:
+            if outcome.error:
+                raise outcome.error
+            self.language.scheduler.tick()
+            self.language.scheduler.deliver()
+        held = outcome.results.popleft()
+        assert isinstance(held, HeldFrame)
         return held
 
-    def _question_tokens(self, question: Question, held: HeldFrame) -> list[int]:
-        before = self._sequences.head_tokens + held.visual_tokens
-        room = self._llm.context_length - before - 1  # one token at least for the answer
-        too_long = f'do not fit; there is room for {room} tokens: shorten the question'
-        if len(question.text) > room * LONGEST_PIECE:  # spares the tokeniser megabytes of text
-            raise errors.TooLongError(f'{len(question.text)} characters {too_long}')
-        tokens = prompt.question_tokens(self.bundle.prompt, question.text, self._llm.tokenise)
-        if len(tokens) > room:
-            raise errors.TooLongError(f'{len(tokens)} tokens {too_long}')
-        return tokens
-
-    def _limits(self, question: Question, arrived: float, cancelled: Cancelled) -> Limits:
-        return Limits(
-            max_tokens=question.max_tokens or self.config.max_tokens,
-            stop=(*self.bundle.prompt.stop, *question.stop),
-            deadline=arrived + (question.deadline_s or self.config.deadline_s or math.inf),
-            cancelled=cancelled,
-        )
-
-    def _sampler(self, question: Question) -> Sampler:
-        temperature = question.temperature or self.config.temperature
-        return create_sampler(temperature, question.top_p or self.config.top_p, question.seed)
-
-    def _answer(
-        self, question: Question, frame: Frame, generation: Generation, timing: Timing
-    ) -> Answer:
-        return Answer(
-            text=generation.text,
-            question=question.text,
-            finish_reason=generation.finish_reason,
-            timing=timing,
-            stamp_ns=frame.stamp_ns,
-            camera=frame.camera,
-            frame_id=frame.frame_id,
-            model=self.bundle.name,
-            backend=self.backend,
-        )
-
-
-def _check_width(bundle: Bundle, llm: LanguageModel) -> None:
-    if llm.width != bundle.vision.width:
-        raise errors.BundleError(
-            f'{bundle.name}: the language model takes embeddings of width {llm.width}, the '
-            f'vision encoder makes {bundle.vision.width}; these files do not belong together'
-        )
-
-
-def _check_room(bundle: Bundle, llm: LanguageModel, head: int) -> None:
-    needed = head + bundle.vision.visual_tokens + 2  # one token at least to ask and to answer
-    if llm.context_length < needed:
-        raise errors.ConfigError(
-            f'context_length is {llm.context_length}; prompt head and image take {needed - 2} '
-            'tokens of it: raise it, to leave room for questions and answers'
-        )
+    def _find(self, question: Question, camera: str, frame: Frame | None) -> HeldFrame:
+        """The held frame to answer about; one of its own where the question asks for that."""
+        if frame is None:
+            held = self.language.find(camera, session=question.session)
+            if held is None:
+                raise errors.no_image(camera)
+            self.check_age(question, held.frame)
+            if question.roi == WHOLE:
+                return held
+            frame = held.frame
+        return self._hold(self.encode(crop(frame, question.roi)), own=True)
 
 
 def last(parts: Iterator[Chunk | Answer]) -> Answer:
@@ -257,12 +272,10 @@ def open_engine(
     """
     config = config or EngineConfig()
     bundle = load_bundle(path, config.verify)
-    sequences = Sequences.needed(config.held_frames)
-    # A question may still be about a frame that is no longer held.
-    shared = (config.held_frames + 1) * bundle.vision.visual_tokens
     with ExitStack() as opened:
         encoder = create_encoder(bundle, config)
         opened.callback(encoder.close)
+        sequences, shared = sequences_needed(config), shared_cells(bundle, config)
         llm = create_llm(bundle, config, sequences, shared)
         opened.callback(llm.close)
         engine = Engine(bundle, encoder, llm, config, clock)

@@ -5,15 +5,24 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mobilevlm_ros.engine.bundle import Bundle, PromptSpec, VisionSpec
 from mobilevlm_ros.engine.config import EngineConfig
 from mobilevlm_ros.engine.engine import Engine
-from mobilevlm_ros.engine.llm import check_append, check_copy, check_parts, check_truncate
-from mobilevlm_ros.engine.sequences import Sequences
+from mobilevlm_ros.engine.errors import BackendError
+from mobilevlm_ros.engine.llm import (
+    check_append,
+    check_copy,
+    check_parts,
+    check_truncate,
+    shared_cells,
+)
+from mobilevlm_ros.engine.sequences import sequences_needed
 from mobilevlm_ros.engine.steps import Part
 from mobilevlm_ros.engine.types import Floats
 
@@ -21,6 +30,7 @@ _BOS, _END = 256, 257  # after one token for each byte
 _VOCABULARY = 258
 _MARK = b'ASSISTANT:'  # what an answer begins behind
 
+_Cell = list[Any]  # of one token or embedding; a copied sequence shares them
 Reply = Callable[[str, Floats], str]  # question part, visual tokens (n, width) -> answer
 
 
@@ -50,8 +60,14 @@ def create_fake_engine(
 ) -> Engine:
     """An engine over the fakes, ready to use."""
     bundle, config = fake_bundle(), config or EngineConfig()
-    sequences = Sequences.needed(config.held_frames)
-    llm = FakeLanguageModel(bundle.vision.width, bundle.context_length, sequences, reply)
+    length = bundle.context_length
+    llm = FakeLanguageModel(
+        bundle.vision.width,
+        length,
+        sequences_needed(config),
+        reply,
+        cells=length + shared_cells(bundle, config),
+    )
     return Engine(bundle, FakeEncoder(bundle.vision), llm, config, clock)
 
 
@@ -83,7 +99,7 @@ class FakeLanguageModel:
     """One token for each byte; answers what `reply` says, and counts what it decodes."""
 
     name = 'fake'
-    bos = _BOS
+    bos, end = _BOS, _END
     vocabulary = _VOCABULARY
 
     def __init__(
@@ -93,14 +109,16 @@ class FakeLanguageModel:
         sequences: int = 8,
         reply: Reply = describe,
         delay_s: float = 0.0,
+        cells: int = 1 << 20,
     ) -> None:
         self.width = width
         self.context_length = context_length
         self.sequences = sequences
+        self.cells = cells
         self.decoded = 0  # tokens and embeddings so far
         self._reply = reply
         self._delay_s = delay_s  # of every call
-        self._contents: list[list[int | Floats]] = [[] for _ in range(sequences)]
+        self._contents: list[list[_Cell]] = [[] for _ in range(sequences)]
 
     def tokenise(self, text: str) -> list[int]:
         """One token for each byte of UTF-8."""
@@ -126,12 +144,14 @@ class FakeLanguageModel:
     def decode_parts(self, parts: Sequence[Part]) -> list[Floats]:
         """Append tokens to several sequences at once."""
         check_parts(self, parts)
+        self._check_cells(sum(len(part.tokens) for part in parts))
         time.sleep(self._delay_s)
         return [self._decode(part) for part in parts]
 
     def decode_embeddings(self, sequence: int, embeddings: Floats) -> None:
         """Append embeddings, float32 (n, width), in place of tokens."""
         check_append(self, sequence, len(embeddings))
+        self._check_cells(len(embeddings))
         time.sleep(self._delay_s)
         self._append(sequence, list(embeddings))
 
@@ -152,26 +172,34 @@ class FakeLanguageModel:
     def close(self) -> None:
         """Free nothing."""
 
+    @property
+    def cells_used(self) -> int:
+        """Tokens of all sequences, those that they share counted once."""
+        return len({id(cell) for contents in self._contents for cell in contents})
+
+    def _check_cells(self, count: int) -> None:
+        if self.cells_used + count > self.cells:
+            raise BackendError(f'the KV cache has no room for {count} more tokens')
+
     def _decode(self, part: Part) -> Floats:
-        rows = np.zeros((len(part.tokens), _VOCABULARY), np.float32)
-        for row, token in zip(rows, part.tokens, strict=True):
+        rows = np.zeros((part.rows, _VOCABULARY), np.float32)
+        first = len(part.tokens) - part.rows
+        self._append(part.sequence, part.tokens[:first])
+        for row, token in zip(rows, part.tokens[first:], strict=True):
             self._append(part.sequence, [token])
             row[self._next(part.sequence)] = 100.0
-        wanted: Floats = rows[len(rows) - part.rows :]
-        return wanted
+        return rows
 
     def _append(self, sequence: int, values: Sequence[int | Floats]) -> None:
         self.decoded += len(values)
-        self._contents[sequence].extend(values)
+        self._contents[sequence].extend([value] for value in values)
 
     def _next(self, sequence: int) -> int:
         """The token that the reply goes on with, after what was said of it already."""
-        contents = self._contents[sequence]
+        contents = [value for (value,) in self._contents[sequence]]
         visual = [value for value in contents if isinstance(value, np.ndarray)]
-        text: list[int] = []  # the tokens after the image
-        for value in contents:
-            text = [] if isinstance(value, np.ndarray) else [*text, value]
-        said = bytes(token for token in text if token < _BOS)
+        behind = takewhile(lambda value: not isinstance(value, np.ndarray), reversed(contents))
+        said = bytes(token for token in behind if token < _BOS)[::-1]  # what follows the image
         for mark in re.finditer(_MARK, said) if visual else ():
             question, begun = said[: mark.end()].decode(errors='replace'), said[mark.end() :]
             answer = self._reply(question, np.stack(visual)).encode()

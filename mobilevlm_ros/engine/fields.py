@@ -51,6 +51,13 @@ class Fields:
             raise self.wrong(name, f'a whole number from 1 to {most}', value)
         return value
 
+    def number(self, name: str, low: float, high: float, default: float) -> float:
+        """A number in a range; the default where there is no such entry."""
+        value = self.values.get(name, default)
+        if type(value) not in (int, float) or not low <= value <= high:
+            raise self.wrong(name, f'a number from {low:g} to {high:g}', value)
+        return float(value)
+
     def colour(self, name: str, lowest: float = 0.0) -> tuple[float, float, float]:
         """Three numbers up to 1, for red, green and blue."""
         value = self._get(name)

@@ -24,6 +24,7 @@ except (ImportError, OSError, RuntimeError) as error:
 _logger = logging.getLogger(__name__)
 _LOG_ERROR = 4  # GGML_LOG_LEVEL_ERROR; all below is our debug
 _BYTES_PER_THREAD = 64 << 20
+_KV_BLOCK = 32
 NO_ROOM = 1  # what llama_decode returns
 _complaints: deque[str] = deque(maxlen=3)
 
@@ -90,6 +91,32 @@ def context_params(cells: int, sequences: int, batch_tokens: int, threads: int) 
     params.kv_unified = True  # without it a copied sequence would copy its data
     params.n_threads = params.n_threads_batch = threads
     return params
+
+
+def head_size(model: Any) -> int:
+    """Values of one attention head."""
+    return int(llama_cpp.llama_model_n_embd(model) // llama_cpp.llama_model_n_head(model))
+
+
+def set_kv_type(params: Any, wanted: str, head: int) -> str:
+    """Set the type of the KV cache of a model whose heads have so many values; returns its type.
+
+    llama.cpp quantises it in blocks of 32 values along a head (ggml-common.h, QK8_0), and the
+    values only under flash attention.
+    """
+    if wanted != 'q8_0':
+        return 'f16'
+    if head % _KV_BLOCK:
+        _logger.warning(
+            'the KV cache is f16 and not q8_0, which needs heads of a multiple of %d values; '
+            'those of this model have %d',
+            _KV_BLOCK,
+            head,
+        )
+        return 'f16'
+    params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
+    params.type_k = params.type_v = llama_cpp.GGML_TYPE_Q8_0
+    return 'q8_0'
 
 
 def decode_error(status: int, count: int) -> BackendError:

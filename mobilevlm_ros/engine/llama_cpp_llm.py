@@ -23,7 +23,9 @@ from mobilevlm_ros.engine.llama_cpp_library import (
     context_params,
     create_context,
     decode_error,
+    head_size,
     load_model,
+    set_kv_type,
     suitable_threads,
 )
 from mobilevlm_ros.engine.llm import (
@@ -50,6 +52,7 @@ class LlamaCppLanguageModel:
         sequences: int,
         batch_tokens: int = 512,
         threads: int = 0,
+        kv_type: str = 'f16',
     ) -> None:
         """Load a GGUF file.
 
@@ -60,17 +63,21 @@ class LlamaCppLanguageModel:
             sequences: how many there are.
             batch_tokens: most tokens decoded in one call.
             threads: CPU threads; 0: as many as suit the size of the model.
+            kv_type: of the cache, f16 or q8_0; falls back to f16 where the model forbids it.
         """
         self.context_length = context_length
         self.sequences = sequences
         self._model = load_model(path)
         params = context_params(cells, sequences, batch_tokens, suitable_threads(path, threads))
+        self.kv_type = set_kv_type(params, kv_type, head_size(self._model))
+        self.cells = int(params.n_ctx)
         self._context = create_context(self._model, params)
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
         self.width = int(llama_cpp.llama_model_n_embd_inp(self._model))
         self.vocabulary = int(llama_cpp.llama_vocab_n_tokens(self._vocab))
         self.bos = int(llama_cpp.llama_vocab_bos(self._vocab))
+        self.end = int(llama_cpp.llama_vocab_eos(self._vocab))
         self._lengths = [0] * sequences
         limit = min(batch_tokens, int(llama_cpp.llama_n_batch(self._context)))
         self._batch = Batch(limit)

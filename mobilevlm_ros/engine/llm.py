@@ -11,6 +11,8 @@ from mobilevlm_ros.engine.errors import BackendError, ConfigError
 from mobilevlm_ros.engine.steps import Part
 from mobilevlm_ros.engine.types import Floats
 
+QUESTION_CELLS = 128  # a question of some words and the default max_tokens
+
 
 class LanguageModel(Protocol):
     """A decoder and its cache. Every call comes from one thread at a time.
@@ -24,7 +26,9 @@ class LanguageModel(Protocol):
     width: int  # of one embedding
     context_length: int  # most tokens of one sequence
     sequences: int  # how many there are
+    cells: int  # of the cache: tokens of all sequences, those that they share counted once
     bos: int  # the token that begins every prompt
+    end: int  # the token that ends every answer; below zero: the vocabulary has none
 
     def tokenise(self, text: str) -> list[int]:
         """Turn text into tokens; special tokens are not recognised in it, nor added."""
@@ -81,7 +85,9 @@ def create_llm(bundle: Bundle, config: EngineConfig, sequences: int, shared: int
     if config.llm == 'fake':
         from mobilevlm_ros.engine.fake import FakeLanguageModel
 
-        return FakeLanguageModel(bundle.vision.width, length, sequences)
+        return FakeLanguageModel(
+            bundle.vision.width, length, sequences, cells=length + shared
+        )
     from mobilevlm_ros.engine.llama_cpp_llm import LlamaCppLanguageModel
 
     return LlamaCppLanguageModel(
@@ -89,9 +95,20 @@ def create_llm(bundle: Bundle, config: EngineConfig, sequences: int, shared: int
         context_length=length,
         cells=length + shared,
         sequences=sequences,
+        kv_type=config.kv_type,
         batch_tokens=config.batch_tokens,
         threads=config.llm_threads,
     )
+
+
+def shared_cells(bundle: Bundle, config: EngineConfig) -> int:
+    """Cells beside those of the longest conversation, for what is in the cache at a time.
+
+    One frame more than are held may be coming, and one still be asked about. Further questions
+    have room for a short answer; a longer one waits until there is room.
+    """
+    frames = (config.held_frames + 2) * bundle.vision.visual_tokens
+    return frames + config.active_questions * QUESTION_CELLS
 
 
 def check_parts(llm: LanguageModel, parts: Sequence[Part]) -> None:

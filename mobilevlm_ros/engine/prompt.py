@@ -24,6 +24,12 @@ def question_tokens(prompt: PromptSpec, question: str, tokenise: Tokenise) -> li
     return list(tokenise(question_part(prompt, question)))
 
 
+def turn_tokens(prompt: PromptSpec, question: str, first: bool, tokenise: Tokenise) -> list[int]:
+    """A question of a conversation: only the first stands behind the image."""
+    template = prompt.question if first else prompt.turn or prompt.question
+    return list(tokenise(template.replace('{question}', question.strip())))
+
+
 def question_part(prompt: PromptSpec, question: str) -> str:
     """The template with the question in its place."""
     return prompt.question.replace('{question}', question.strip())

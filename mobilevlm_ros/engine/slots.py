@@ -33,6 +33,8 @@ class CameraSlot:
     held_at: float = -math.inf
     next_caption: float = -math.inf
     caption_due: bool = False
+    telling: bool = False  # a caption is in progress
+    skipped: int = 0  # number of the last frame that did not differ enough to be looked at
     failed: int = 0  # number of the last frame that could not be looked at
     failure: MobileVlmError | None = None  # and why
 
@@ -50,7 +52,7 @@ class CameraSlot:
             return math.inf
         if wanted > self.taken:
             return -math.inf
-        ahead = self.period_s < math.inf and self.encoded is None
+        ahead = self.period_s < math.inf and self.encoded is None and self.skipped < self.shown
         return self.taken_at + self.period_s if ahead else math.inf
 
     def take(self, now: float) -> tuple[int, FrameSource]:
@@ -60,6 +62,18 @@ class CameraSlot:
         self.taken = self.shown
         self.taken_at = now
         return self.taken, source
+
+    def skip(self, number: int, frame: Frame) -> None:
+        """Put back a frame that is not worth a look; a question may still want it."""
+        self.skipped = number
+        self.taken = number - 1
+        if self.source is None:
+            self.source = lambda: frame
+
+    @property
+    def coming(self) -> bool:
+        """Whether a newer frame than the held one is there."""
+        return self.shown > max(self.held, self.failed)
 
     def hold(self, number: int, encoded: EncodedFrame, looked: Timing, now: float) -> None:
         """Note that the engine holds this frame now."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from mobilevlm_ros.engine.generation import Generation
 from mobilevlm_ros.engine.types import Timing
 
 
@@ -24,11 +23,11 @@ def ms_since(begin: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class PromptSize:
-    """Tokens of the parts of a prompt."""
+    """Tokens of a prompt."""
 
-    head: int
+    text: int  # head and everything behind the image
     visual: int
-    question: int
+    found: int  # of both, those that were in the cache
 
 
 @dataclass(slots=True)
@@ -36,25 +35,26 @@ class Stopwatch:
     """The moments of one answer, on time.perf_counter."""
 
     arrival: Arrival
+    image_age_ms: float = 0.0
     begin: float = field(default_factory=time.perf_counter)
     prefilled: float = 0.0
-    image_age_ms: float = 0.0
+    first_at: float = 0.0  # the first token
+    last_at: float = 0.0
 
-    def timing(self, size: PromptSize, generation: Generation) -> Timing:
+    def timing(self, size: PromptSize, generated: int) -> Timing:
         """The timing of an answer that has ended."""
         arrived, looked = self.arrival.at, self.arrival.looked
         before = looked or Timing(image_age_ms=self.image_age_ms)
-        first_at, last_at = generation.first_at, generation.last_at
         return Timing(
             image_age_ms=before.image_age_ms,
             queue_ms=max(0.0, (self.begin - arrived) * 1e3 - before.total_ms),
             encode_ms=before.encode_ms,
             prefill_ms=before.prefill_ms + (self.prefilled - self.begin) * 1e3,
-            first_token_ms=(first_at - arrived) * 1e3 if first_at else 0.0,
-            decode_ms=(last_at - first_at) * 1e3,
+            first_token_ms=(self.first_at - arrived) * 1e3 if self.first_at else 0.0,
+            decode_ms=(self.last_at - self.first_at) * 1e3,
             total_ms=ms_since(arrived),
             visual_tokens=size.visual,
-            prompt_tokens=size.head + size.question,
-            reused_tokens=size.head if looked else size.head + size.visual,
-            generated_tokens=generation.tokens,
+            prompt_tokens=size.text,
+            reused_tokens=size.found - size.visual if looked else size.found,
+            generated_tokens=generated,
         )

@@ -13,8 +13,14 @@ from mobilevlm_ros.engine.errors import ImageError, QuestionError
 Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
 Floats = NDArray[np.float32]
 
+INTERACTIVE, PROBE, CAPTION = 1, 2, 3  # priorities, the most urgent first
+
 MOST_STOPS, LONGEST_STOP = 16, 256  # each is looked for at every token
+LONGEST_SESSION = 256  # characters of its name
 LONGEST_SIDE = 16384  # pixels; images are padded to squares: nearly a gigabyte
+
+Roi = tuple[int, int, int, int]  # x, y of the left top corner, width, height; pixels
+WHOLE: Roi = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +48,13 @@ class Question:
     stop: tuple[str, ...] = ()
     max_age_s: float = 0.0  # refuse a frame older than this
     deadline_s: float = 0.0  # from the question's arrival
+    choices: tuple[str, ...] = ()  # answer with one of these; empty: free text
+    min_probability: float = 0.0  # abstain if the best choice has less
+    json_schema: str = ''  # answer with JSON that fits this
+    repeat_penalty: float = 0.0  # 1: none
+    priority: int = 0  # INTERACTIVE, PROBE or CAPTION
+    session: str = ''  # name of a conversation that this goes on with; empty: none
+    roi: Roi = WHOLE  # ask about this part of the image alone
 
     def __post_init__(self) -> None:
         _check_text(self.text)
@@ -52,6 +65,11 @@ class Question:
         _check_range('seed', self.seed)
         _check_range('max_age_s', self.max_age_s)
         _check_range('deadline_s', self.deadline_s)
+        _check_range('min_probability', self.min_probability, 1)
+        _check_range('repeat_penalty', self.repeat_penalty, 2)
+        _check_range('priority', self.priority, CAPTION)
+        _check_session(self.session)
+        _check_roi(self.roi)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +103,31 @@ class Answer:
 
     text: str
     question: str
-    finish_reason: str  # stop, length, deadline or cancelled
+    finish_reason: str  # stop, length, choice, deadline or cancelled
     timing: Timing = field(default_factory=Timing)
     stamp_ns: int = 0
     camera: str = ''
     frame_id: str = ''
     model: str = ''
     backend: str = ''
+    session: str = ''
+    choices: tuple[str, ...] = ()
+    probabilities: tuple[float, ...] = ()  # of each choice; their sum is one
+    choice: int = -1  # number of the likeliest; -1: abstained, or free text
+    abstained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How busy an engine is."""
+
+    waiting: int = 0  # questions that have not begun
+    active: int = 0  # questions and captions that are being answered
+    held_frames: int = 0
+    sessions: int = 0
+    cells: int = 0  # of the KV cache, in tokens
+    cells_used: int = 0  # those that what has begun may yet use counted too
+    free_sequences: int = 0
 
 
 def check_pixels(pixels: object) -> None:
@@ -126,6 +162,22 @@ def _check_stops(stops: tuple[str, ...]) -> None:
         raise QuestionError(
             f'stop may hold {MOST_STOPS} texts of {LONGEST_STOP} characters each; '
             f'found {len(stops)}, the longest of {max(map(len, stops))}'
+        )
+
+
+def _check_session(session: str) -> None:
+    if len(session) > LONGEST_SESSION:
+        raise QuestionError(
+            f'the name of the session has {len(session)} characters; it may have {LONGEST_SESSION}'
+        )
+
+
+def _check_roi(roi: Roi) -> None:
+    x, y, width, height = roi
+    if roi != WHOLE and (min(x, y) < 0 or min(width, height) < 1):
+        raise QuestionError(
+            f'the region is {width} x {height} pixels at ({x}, {y}); x and y must be 0 or more, '
+            'width and height 1 or more, or all of them 0 for the whole image'
         )
 
 

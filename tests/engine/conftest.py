@@ -261,9 +261,9 @@ def start() -> Iterator[Callable[..., EngineWorker]]:
 def load(tiny_bundle: Path) -> Iterator[Callable[..., LlamaCppLanguageModel]]:
     loaded = []
 
-    def load(**options: int) -> LlamaCppLanguageModel:
-        defaults = {'context_length': 96, 'cells': 256, 'sequences': 4, 'batch_tokens': 32}
-        options = {**defaults, 'threads': 1, **options}
+    def load(**options: Any) -> LlamaCppLanguageModel:
+        sizes = {'context_length': 96, 'cells': 256, 'sequences': 4, 'batch_tokens': 32}
+        options = {**sizes, 'threads': 1, **options}
         loaded.append(LlamaCppLanguageModel(tiny_bundle / 'llm.gguf', **options))
         return loaded[-1]
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from mobilevlm_ros.engine import (
     Answer,
+    BusyError,
     Engine,
     EngineConfig,
     EngineWorker,
@@ -18,6 +19,7 @@ from mobilevlm_ros.engine import (
     create_fake_engine,
 )
 from mobilevlm_ros.engine.llama_cpp_llm import LlamaCppLanguageModel
+from mobilevlm_ros.engine.llm import LanguageModel
 
 MakeFrame = Callable[..., Frame]
 Start = Callable[..., EngineWorker]
@@ -66,5 +68,40 @@ class Gate:
 def slow(token_s: float, **settings: Any) -> Engine:
     """An engine whose every token takes so many seconds."""
     engine = create_fake_engine(EngineConfig(**settings))
-    engine._llm._delay_s = token_s  # type: ignore[attr-defined]
+    engine.language.llm._delay_s = token_s  # type: ignore[attr-defined]
     return engine
+
+
+class ScratchPool:
+    """All sequences of a model but the first."""
+
+    def __init__(self, llm: LanguageModel) -> None:
+        self._llm = llm
+        self._free = list(range(1, llm.sequences))
+
+    @property
+    def free(self) -> int:
+        return len(self._free)
+
+    def take(self, source: int) -> int:
+        if not self._free:
+            raise BusyError('all sequences are taken')
+        sequence = self._free.pop()
+        self._llm.copy(source, sequence)
+        return sequence
+
+    def give_back(self, sequence: int) -> None:
+        self._llm.remove(sequence)
+        self._free.append(sequence)
+
+
+NEAR = 0.1  # kernels may round differently by batch size; logits of the tiny model span 17
+
+
+def assert_near(found: np.ndarray, expected: np.ndarray, near: float = NEAR) -> None:
+    """Rows of logits that are equal but for rounding; so is the token, where the margin allows."""
+    np.testing.assert_allclose(found, expected, atol=near, rtol=0)
+    best = np.partition(expected, -2, axis=-1)[..., -2:]
+    clear = best[..., 1] - best[..., 0] > 2 * near
+    assert clear.any()
+    assert np.array_equal(found.argmax(-1)[clear], expected.argmax(-1)[clear])

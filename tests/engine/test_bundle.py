@@ -28,6 +28,19 @@ def test_a_bundle_tells_what_its_manifest_says(tiny_bundle: Path) -> None:
     assert bundle.backend_file('onnxruntime', 'fp32') == tiny_bundle / 'vision.onnx'
 
 
+def test_the_temperature_of_typed_answers_may_be_left_out(own_bundle: Path) -> None:
+    assert load_bundle(own_bundle).temperature == 1.0
+    edit(own_bundle, lambda m: m['language'].update(temperature=2))
+    assert load_bundle(own_bundle).temperature == 2.0
+
+
+@pytest.mark.parametrize('value', [0, -1.0, 21, math.nan, math.inf, True, '1', None])
+def test_a_temperature_that_makes_no_sense_is_refused(own_bundle: Path, value: Any) -> None:
+    edit(own_bundle, lambda m: m['language'].update(temperature=value))
+    with pytest.raises(BundleSchemaError, match=r'should be a number from 0\.05 to 20'):
+        load_bundle(own_bundle)
+
+
 def test_a_folder_without_manifest_is_no_bundle(tmp_path: Path) -> None:
     with pytest.raises(BundleFileError, match=r'bundle\.json does not exist; a bundle is'):
         load_bundle(tmp_path)

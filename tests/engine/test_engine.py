@@ -80,13 +80,13 @@ def test_cancelling_ends_the_answer_at_the_next_token(fake: Engine) -> None:
 
 def test_a_stream_that_is_dropped_gives_its_sequence_back(fake: Engine) -> None:
     fake.look(grey(1))
-    free = fake._sequences.free
+    free = fake.language.pool.free
     for _ in range(20):
         stream = fake.stream(AHEAD)
         next(stream)
-        assert fake._sequences.free == free - 1
+        assert fake.language.pool.free == free - 1
         stream.close()  # type: ignore[attr-defined]
-    assert fake._sequences.free == free
+    assert fake.language.pool.free == free
 
 
 def test_a_stream_goes_on_about_its_frame_when_a_newer_one_is_held(fake: Engine) -> None:

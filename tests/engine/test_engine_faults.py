@@ -36,10 +36,11 @@ def test_a_language_model_gone_mad_is_an_error_and_not_an_answer(
     fake: Engine, temperature: float
 ) -> None:
     fake.look(grey(1))
-    fake._llm.decode = lambda *_: np.full(258, np.nan, np.float32)  # type: ignore
+    mad = [np.full((1, 258), np.nan, np.float32)]
+    fake.language.llm.decode_parts = lambda *_: mad  # type: ignore[method-assign]
     with pytest.raises(BackendError, match='not finite; convert the model again'):
         fake.ask(replace(AHEAD, temperature=temperature))
-    assert fake._sequences.free == fake._llm.sequences - 2
+    assert fake.language.pool.free == fake.language.llm.sequences - 2
 
 
 def test_a_closed_engine_says_so(fake: Engine) -> None:

@@ -5,36 +5,33 @@ import llama_cpp
 import numpy as np
 
 from mobilevlm_ros.engine import Engine, EngineConfig, Question, open_engine
+from mobilevlm_ros.engine.steps import Part
 from tests.engine.support import AHEAD, MakeFrame
 
 
 class Recorder:
-    """A language model that notes what passes through it."""
+    """Notes what passes through a language model."""
 
     def __init__(self, llm: Any) -> None:
-        self._llm = llm
         self.tokens: list[int] = []  # decoded in each call
         self.embeddings: list[int] = []
         self.logits: list[np.ndarray] = []
+        self._decode_parts, llm.decode_parts = llm.decode_parts, self.decode_parts
+        self._decode_embeddings, llm.decode_embeddings = llm.decode_embeddings, self.decode_embeds
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._llm, name)
+    def decode_parts(self, parts: list[Part]) -> list[np.ndarray]:
+        self.tokens += [len(part.tokens) for part in parts]
+        logits = self._decode_parts(parts)
+        self.logits += [rows[-1].copy() for rows in logits]
+        return list(logits)
 
-    def decode(self, sequence: int, tokens: list[int]) -> np.ndarray:
-        self.tokens.append(len(tokens))
-        self.logits.append(self._llm.decode(sequence, tokens))
-        return self.logits[-1]
-
-    def decode_embeddings(self, sequence: int, embeddings: np.ndarray) -> None:
+    def decode_embeds(self, sequence: int, embeddings: np.ndarray) -> None:
         self.embeddings.append(len(embeddings))
-        self._llm.decode_embeddings(sequence, embeddings)
+        self._decode_embeddings(sequence, embeddings)
 
 
 def record(engine: Engine) -> Recorder:
-    """Put a recorder between an engine and its language model."""
-    recorder = Recorder(engine._llm)
-    engine._llm = engine._sequences._llm = recorder  # type: ignore[assignment]
-    return recorder
+    return Recorder(engine.language.llm)
 
 
 def test_a_question_on_a_held_frame_decodes_its_own_tokens_only(
@@ -46,7 +43,7 @@ def test_a_question_on_a_held_frame_decodes_its_own_tokens_only(
     assert recorder.tokens == []
 
     answer = engine.ask(AHEAD)
-    own = len(engine._llm.tokenise('\nWhat is ahead? ASSISTANT:'))
+    own = len(engine.language.llm.tokenise('\nWhat is ahead? ASSISTANT:'))
     assert recorder.embeddings == [16]
     assert recorder.tokens == [own, *[1] * (answer.timing.generated_tokens - 1)]
     assert answer.timing.prompt_tokens + 16 - answer.timing.reused_tokens == own
@@ -91,7 +88,7 @@ def test_with_several_cameras_the_logits_differ_by_rounding_at_most(
 def test_the_cache_is_back_to_its_size_after_many_questions(
     engine: Engine, make_frame: MakeFrame
 ) -> None:
-    context = engine._llm._context
+    context = engine.language.llm._context
     engine.look(make_frame())
     engine.ask(AHEAD)
     before = llama_cpp.llama_state_get_size(context)
@@ -101,4 +98,4 @@ def test_the_cache_is_back_to_its_size_after_many_questions(
             engine.look(make_frame(number))
     engine.ask(AHEAD)
     assert llama_cpp.llama_state_get_size(context) == before
-    assert engine._sequences.free == engine._llm.sequences - 2
+    assert engine.language.pool.free == engine.language.llm.sequences - 2

@@ -43,7 +43,7 @@ def test_a_question_longer_than_the_context_is_refused_with_the_room_there_is(
 
 def test_the_longest_question_that_fits_is_answered_with_one_token(fake: Engine) -> None:
     fake.look(grey(5))
-    room = fake._llm.context_length - len('USER: ') - 1 - 4 - len('\n ASSISTANT:') - 1
+    room = fake.language.llm.context_length - len('USER: ') - 1 - 4 - len('\n ASSISTANT:') - 1
     assert fake.ask(Question('x' * room)).timing.generated_tokens == 2
     with pytest.raises(TooLongError):
         fake.ask(Question('x' * (room + 1)))
@@ -83,22 +83,26 @@ def test_a_deadline_that_has_passed_is_an_error_before_and_a_reason_after_the_fi
     assert (answer.finish_reason, answer.timing.generated_tokens) == ('deadline', 1)
 
 
-def test_too_many_open_streams_are_refused(fake: Engine) -> None:
-    fake.look(grey(1))
-    streams = [fake.stream(AHEAD) for _ in range(fake._sequences.free + 1)]
-    with pytest.raises(BusyError):
-        for stream in streams:
+def test_too_many_open_streams_are_refused() -> None:
+    with create_fake_engine(EngineConfig(active_questions=2)) as engine:
+        engine.look(grey(1))
+        streams = [engine.stream(AHEAD) for _ in range(3)]
+        for stream in streams[:2]:
             next(stream)
+        with pytest.raises(BusyError):
+            next(streams[2])
 
 
-def test_one_camera_more_than_there_is_room_for_is_refused() -> None:
-    with create_fake_engine(EngineConfig(held_frames=1)) as engine:
-        engine.look(grey(1, camera='front'))
-        with pytest.raises(
-            ConfigError, match=r"camera 'rear' beside .*'front'; raise held_frames"
-        ):
-            engine.look(grey(1, camera='rear'))
-        engine.look(grey(2, camera='front'))
+def test_of_more_cameras_than_there_is_room_for_the_one_asked_about_last_stays() -> None:
+    with create_fake_engine(EngineConfig(held_frames=2)) as engine:
+        for level, camera in enumerate(('front', 'rear')):
+            engine.look(grey(level, camera=camera))
+        engine.ask(AHEAD, 'front')
+        engine.look(grey(2, camera='left'))
+        assert engine.ask(AHEAD, 'front').camera == 'front'
+        with pytest.raises(NoImageError):
+            engine.ask(AHEAD, 'rear')
+        assert engine.language.load().held_frames == 2
 
 
 def test_a_context_beyond_what_the_model_was_made_for_is_refused(tiny_bundle: Path) -> None:

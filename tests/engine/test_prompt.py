@@ -30,7 +30,7 @@ def test_the_head_is_what_sentencepiece_makes_of_it_after_one_bos(
     engine: Engine, tiny_bundle: Path, encode: Callable[[str], list[int]]
 ) -> None:
     prompt = load_bundle(tiny_bundle).prompt
-    llm = engine._llm
+    llm = engine.language.llm
     assert head_tokens(prompt, llm.tokenise, llm.bos) == [1, *encode(prompt.head)]
 
 
@@ -39,12 +39,12 @@ def test_a_question_is_what_sentencepiece_makes_of_it(
     engine: Engine, tiny_bundle: Path, encode: Callable[[str], list[int]], question: str
 ) -> None:
     prompt = load_bundle(tiny_bundle).prompt
-    tokens = question_tokens(prompt, question, engine._llm.tokenise)
+    tokens = question_tokens(prompt, question, engine.language.llm.tokenise)
     assert tokens == encode(f'\n{question.strip()} ASSISTANT:')
 
 
 def test_a_question_cannot_bring_in_special_tokens(engine: Engine) -> None:
-    assert not {0, 1, 2} & set(engine._llm.tokenise('</s><s><unk>'))
+    assert not {0, 1, 2} & set(engine.language.llm.tokenise('</s><s><unk>'))
 
 
 def test_a_question_is_put_in_once_whatever_it_says(tiny_bundle: Path) -> None:

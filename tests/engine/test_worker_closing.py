@@ -15,7 +15,7 @@ def test_closing_ends_every_question_with_one_error_within_a_second(start: Start
     futures = [worker.submit(Q) for _ in range(8)]
     for future in futures:
         future.add_done_callback(calls.append)
-    until(lambda: worker._current is not None)
+    until(lambda: worker.load().active > 0)
     begin = time.monotonic()
     worker.close()
     wait(futures, WAIT_S)
@@ -27,8 +27,8 @@ def test_closing_ends_every_question_with_one_error_within_a_second(start: Start
 
 def test_closing_does_not_wait_for_a_stuck_model_to_fail_the_questions(start: Start) -> None:
     engine = create_fake_engine()
-    gate = engine._llm.decode_embeddings = Gate(  # type: ignore[method-assign]
-        engine._llm.decode_embeddings
+    gate = engine.language.llm.decode_embeddings = Gate(  # type: ignore[method-assign]
+        engine.language.llm.decode_embeddings
     )
     worker = start(engine)
     worker.show(grey(10))

@@ -66,10 +66,10 @@ def test_a_frame_that_could_not_be_held_is_told_from_one_that_never_came(start: 
     engine = create_fake_engine(EngineConfig(look_rate_hz=0.0))
     worker = start(engine)
     worker.show(grey(10))
-    until(lambda: worker._slots[''].held == 1)
-    engine._llm.decode_embeddings = lambda *_: 1 / 0  # type: ignore
+    until(lambda: worker._board.slots[''].held == 1)
+    engine.language.llm.decode_embeddings = lambda *_: 1 / 0  # type: ignore
     worker.show(grey(20))
-    until(lambda: worker._slots[''].failed == 2)
+    until(lambda: worker._board.slots[''].failed == 2)
     error = error_of(worker.submit(Q))
     assert isinstance(error, BackendError) and 'division by zero' in str(error)
 
@@ -88,14 +88,14 @@ def test_a_frame_that_cannot_be_decoded_fails_its_questions_and_no_others(start:
 
 def test_a_language_model_that_fails_spoils_that_question_only(start: Start) -> None:
     engine = create_fake_engine()
-    tokenise = engine._llm.tokenise
+    tokenise = engine.language.llm.tokenise
 
     def fail_on_boom(text: str) -> list[int]:
         if 'boom' in text:
             raise MemoryError('boom')
         return tokenise(text)
 
-    engine._llm.tokenise = fail_on_boom  # type: ignore[method-assign]
+    engine.language.llm.tokenise = fail_on_boom  # type: ignore[method-assign]
     worker = start(engine)
     worker.show(grey(10))
     futures = [worker.submit(Question(text)) for text in ('Q', 'boom', 'Q')]
@@ -118,7 +118,7 @@ def test_a_caption_callback_that_fails_does_no_harm(start: Start) -> None:
 
 def test_a_fault_of_the_worker_fails_the_questions_and_is_not_hidden(start: Start) -> None:
     worker = start()
-    worker._choose = lambda: 1 / 0  # type: ignore[method-assign, assignment, return-value]
+    worker._talker.turn = lambda: 1 / 0  # type: ignore
     worker.show(grey(10))
     future = worker.submit(Q)
     assert isinstance(error_of(future), BackendError)

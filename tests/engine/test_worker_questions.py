@@ -68,7 +68,7 @@ def test_a_deadline_counts_from_when_the_question_came(start: Start) -> None:
 
 
 def test_waiting_is_told_from_working_in_the_timing(start: Start) -> None:
-    engine = slow(0.004)
+    engine = slow(0.004, active_questions=1)
     gate = engine._encoder.encode = Gate(engine._encoder.encode)  # type: ignore[method-assign]
     worker = start(engine)
     worker.show(grey(10))

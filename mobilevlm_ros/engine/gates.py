@@ -1,0 +1,33 @@
+"""Which frames are worth a look."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from mobilevlm_ros.engine.change import ChangeGate, GateSettings, luma_thumbnail
+from mobilevlm_ros.engine.types import Frame
+
+
+class Gate(Protocol):
+    """Decides which frames are worth a look, with `look: on_change`. The vision thread's."""
+
+    def __call__(self, frame: Frame) -> bool:
+        """Whether to encode a frame; one that a question waits for is encoded all the same."""
+
+
+class ChangedViews:
+    """A Gate that goes by coarse luma, for each camera on its own."""
+
+    def __init__(self, settings: GateSettings | None = None) -> None:
+        self._settings = settings or GateSettings()
+        self._gates: dict[str, ChangeGate] = {}
+
+    def __call__(self, frame: Frame) -> bool:
+        """Whether a frame differs from the last of its camera that was worth a look."""
+        gate = self._gates.setdefault(frame.camera, ChangeGate(self._settings))
+        thumbnail = luma_thumbnail(frame.pixels)
+        differs = gate.must_look(thumbnail, time.perf_counter())
+        if differs:
+            gate.look(thumbnail)
+        return differs

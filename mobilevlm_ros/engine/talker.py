@@ -1,0 +1,234 @@
+"""The language thread's work: it begins what waits, and lets the scheduler run."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from mobilevlm_ros.engine.answering import Asked
+from mobilevlm_ros.engine.board import Board
+from mobilevlm_ros.engine.engine import Engine
+from mobilevlm_ros.engine.errors import MobileVlmError, no_image
+from mobilevlm_ros.engine.frames import HeldFrame
+from mobilevlm_ros.engine.looks import Looks
+from mobilevlm_ros.engine.regions import crop
+from mobilevlm_ros.engine.requests import Request
+from mobilevlm_ros.engine.slots import CameraSlot
+from mobilevlm_ros.engine.types import CAPTION, WHOLE, Answer, Question
+
+_logger = logging.getLogger(__name__)
+
+OnCaption = Callable[[Answer], None]
+
+
+class Talker:
+    """Holds frames, answers questions and tells captions, all together."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        board: Board,
+        changed: threading.Condition,
+        on_caption: OnCaption | None,
+    ) -> None:
+        """Nobody else calls the engine's language side.
+
+        Args:
+            engine: whose.
+            board: what is to be done; touched under `changed` alone.
+            changed: its lock, notified when there is news.
+            on_caption: what captions go to; None: there are none.
+        """
+        self.active: list[Request] = []  # that have begun and have no answer yet
+        self.load = engine.language.load()
+        self.looks = Looks(engine, board, changed, self._note_held)
+        self.changed = changed
+        self.on_caption = on_caption
+        self._engine = engine
+        self._language = engine.language
+        self._board = board
+        self._caption = Question(engine.bundle.caption_question, priority=CAPTION)
+
+    def turn(self) -> bool:
+        """Begin what can begin, decode one batch, deliver; false if nothing was there to do."""
+        with self.changed:
+            waiting = list(self._board.waiting)
+        for request in waiting:
+            self._end_overdue(request)
+        begun = self._begin_answers([r for r in waiting if not r.reply.done()])
+        self._begin_captions()
+        self.looks.begin()
+        self.load = self._language.load(len(waiting) - begun)
+        worked = self._language.scheduler.tick()
+        self._language.scheduler.deliver()
+        return worked or begun > 0
+
+    def end(self, request: Request) -> None:
+        """Note that a request has its answer or error."""
+        with self.changed:
+            if request in self.active:
+                self.active.remove(request)
+
+    # Questions.
+
+    def _end_overdue(self, request: Request) -> None:
+        if error := request.interruption():
+            self._leave(request)
+            request.fail(error)
+
+    def _begin_answers(self, waiting: Sequence[Request]) -> int:
+        """Begin questions in their order; returns how many.
+
+        One that finds no room lets no later one pass. A session that is busy holds up itself.
+        """
+        begun = 0
+        for request in waiting:
+            try:
+                held = self._frame_for(request)
+                if held is None or self._language.is_busy(request.question.session):
+                    continue
+                if not self._begin_answer(request, held):
+                    break
+                begun += 1
+            except Exception as error:
+                self._leave(request)
+                request.fail(error)
+        return begun
+
+    def _frame_for(self, request: Request) -> HeldFrame | None:
+        """The frame that a question is about, if it is there yet."""
+        if request.image is not None:
+            return request.held
+        with self.changed:
+            slot = self._board.slots.get(request.camera)
+            if slot is not None and request.needs > slot.held:
+                return None
+        held = request.group.held or self._find(request)
+        if held is None:
+            self._wait_for_newer(request, slot)
+            return None
+        self._engine.check_age(request.question, held.frame)
+        if request.question.roi == WHOLE:
+            return held
+        request.image = crop(held.frame, request.question.roi)
+        with self.changed:
+            self._board.images.append(request)
+            self.changed.notify_all()
+        return None
+
+    def _find(self, request: Request) -> HeldFrame | None:
+        session, stamp_ns = request.question.session, request.stamp_ns
+        if session and not request.named and (held := self._language.find('', stamp_ns, session)):
+            return held
+        return self._language.find(request.camera, stamp_ns)
+
+    def _wait_for_newer(self, request: Request, slot: CameraSlot | None) -> None:
+        """The frame made way for those of other cameras, or could not be held."""
+        with self.changed:
+            if slot is None or not slot.coming or request.stamp_ns:
+                failure = slot.failure if slot else None
+                raise failure or no_image(request.camera)
+            request.needs, request.waits = slot.shown, True
+            self.changed.notify_all()
+
+    def _begin_answer(self, request: Request, held: HeldFrame) -> bool:
+        asked = request.asked
+        if request.waits and (slot := self._board.slots.get(request.camera)):
+            asked.arrival = replace(asked.arrival, looked=slot.looked_since(asked.arrival.at))
+        if self._language.answer(asked, held, Answering(self, request)) is None:
+            return False
+        with self.changed:
+            self.active.append(request)
+        request.reply.begun = True
+        if request.group.held is None and request.group.waiting > 1:
+            request.group.held = held
+            self._language.frames.use(held)
+        self._leave(request)
+        return True
+
+    def _leave(self, request: Request) -> None:
+        """A question waits no longer, because it ended or began."""
+        with self.changed:
+            self._board.remove([request])
+        frames, group = self._language.frames, request.group
+        if request.held is not None:
+            frames.release(request.held)
+            request.held = None
+        group.waiting -= 1
+        if group.held is not None and not group.waiting:
+            frames.release(group.held)
+            group.held = None
+
+    # Captions.
+
+    def _note_held(self, slot: CameraSlot) -> None:
+        slot.caption_due = self.on_caption is not None and (
+            slot.caption_due or time.perf_counter() >= slot.next_caption
+        )
+
+    def _begin_captions(self) -> None:
+        for camera, slot in list(self._board.slots.items()):
+            held = self._language.find(camera) if slot.caption_due and not slot.telling else None
+            if held is None:
+                continue
+            try:
+                asked = Asked(self._caption)
+                if self._language.answer(asked, held, Telling(self, camera, slot)) is None:
+                    continue
+            except MobileVlmError as error:
+                _logger.warning('camera %r: no caption: %s', camera, error)
+            else:
+                slot.telling = True
+            slot.caption_due = False
+            slot.next_caption = time.perf_counter() + self._engine.config.caption_period_s
+
+
+@dataclass(slots=True, eq=False)
+class Answering:
+    """The outcome of a question."""
+
+    talker: Talker
+    request: Request
+
+    def succeed(self, answer: Answer) -> None:
+        """Deliver the answer."""
+        self.talker.end(self.request)
+        self.request.succeed(answer)
+
+    def fail(self, error: Exception) -> None:
+        """Deliver the error."""
+        self.talker.end(self.request)
+        self.request.fail(error)
+
+    def interruption(self) -> Exception | None:
+        """As the asker has it."""
+        return self.request.interruption()
+
+
+@dataclass(slots=True, eq=False)
+class Telling:
+    """The outcome of a caption."""
+
+    talker: Talker
+    camera: str
+    slot: CameraSlot
+
+    def succeed(self, answer: Answer) -> None:
+        """Deliver the caption."""
+        self.slot.telling = False
+        try:
+            if self.talker.on_caption is not None:
+                self.talker.on_caption(answer)
+        except Exception:
+            _logger.exception('camera %r: the caption could not be delivered', self.camera)
+
+    def fail(self, error: Exception) -> None:
+        """Say why there is none."""
+        self.slot.telling = False
+        _logger.warning('camera %r: no caption: %s', self.camera, error)
+
+    def interruption(self) -> None:
+        """A caption waits; it is not broken off."""

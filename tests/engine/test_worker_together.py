@@ -1,0 +1,227 @@
+"""Questions that are answered together, cancelled and streamed."""
+
+import threading
+import time
+from concurrent.futures import CancelledError as FutureCancelledError
+
+import pytest
+
+from mobilevlm_ros.engine import (
+    CAPTION,
+    Answer,
+    BusyError,
+    CancelledError,
+    Chunk,
+    DeadlineError,
+    EngineConfig,
+    EngineWorker,
+    Frame,
+    Question,
+    QuestionError,
+    create_fake_engine,
+)
+from tests.engine.support import WAIT_S, Gate, Q, Start, error_of, grey, slow, text_of, until
+
+LONG = Question('L' * 150, max_tokens=100)
+
+
+def begun(worker: EngineWorker, count: int = 1) -> None:
+    until(lambda: worker.load().active >= count)
+
+
+def test_a_short_answer_does_not_wait_for_a_long_one(start: Start) -> None:
+    worker = start(slow(0.01))
+    worker.show(grey(5))
+    long = worker.submit(LONG)
+    begun(worker)
+    assert text_of(worker.submit(Q)) == 'Q brightness 5'
+    assert not long.done()
+    assert text_of(long) == 'L' * 100
+
+
+def test_questions_about_one_frame_are_answered_together_about_it(start: Start) -> None:
+    worker = start(slow(0.002, active_questions=2, look_rate_hz=0.0))
+    worker.show(grey(5))
+    text_of(worker.submit(Q))
+    replies = worker.submit_all([Question(f'P{n}') for n in range(6)])
+    worker.show(grey(90))
+    assert [text_of(reply) for reply in replies] == [f'P{n} brightness 5' for n in range(6)]
+    until(lambda: worker.load().held_frames == 1)
+    assert text_of(worker.submit(Q, newest=True)) == 'Q brightness 90'
+
+
+def test_a_question_that_fails_among_others_fails_alone(start: Start) -> None:
+    worker = start()
+    worker.show(grey(5))
+    bad, good = worker.submit_all([Question('x' * 5000), Q])
+    assert isinstance(error_of(bad), QuestionError)
+    assert text_of(good) == 'Q brightness 5'
+
+
+def test_all_of_a_group_wait_or_none(start: Start) -> None:
+    worker = start(queue_size=2)
+    worker.show(grey(5))
+    replies = worker.submit_all([Q] * 3)
+    assert all(isinstance(error_of(reply), BusyError) for reply in replies)
+
+
+def test_those_that_are_being_answered_and_captions_do_not_fill_the_queue(start: Start) -> None:
+    engine = slow(0.01, queue_size=1, active_questions=2)
+    worker = start(engine, on_caption=lambda answer: None)
+    worker.show(grey(5))
+    first = worker.submit(LONG)
+    begun(worker)
+    second = worker.submit(LONG)
+    until(lambda: worker.load().waiting == 0)
+    third, fourth = worker.submit(Q), worker.submit(Q)
+    assert isinstance(error_of(fourth), BusyError)
+    for reply in (first, second, third):
+        assert text_of(reply)
+
+
+def test_cancelling_an_answer_ends_it_at_the_next_token(start: Start) -> None:
+    worker, chunks, shown = start(slow(0.01)), list[Chunk](), threading.Event()
+
+    def on_chunk(chunk: Chunk) -> None:
+        chunks.append(chunk)
+        shown.set()
+
+    worker.show(grey(5))
+    reply = worker.submit(LONG, on_chunk=on_chunk)
+    assert shown.wait(WAIT_S)
+    assert reply.cancel()
+    answer = reply.result(WAIT_S)
+    assert answer.finish_reason == 'cancelled'
+    assert answer.text == ''.join(chunk.text for chunk in chunks)
+    assert answer.timing.generated_tokens < 50
+    assert not reply.cancel()
+    assert worker.load().active == 0 or text_of(worker.submit(Q))
+
+
+def test_cancelling_before_the_first_token_is_an_error(start: Start) -> None:
+    engine = create_fake_engine()
+    gate = engine.language.llm.decode_parts = Gate(  # type: ignore[method-assign]
+        engine.language.llm.decode_parts
+    )
+    worker = start(engine)
+    worker.show(grey(5))
+    reply = worker.submit(Question('Q', choices=('yes', 'no')))
+    assert gate.entered.wait(WAIT_S)
+    reply.cancel()
+    gate.open()
+    assert isinstance(error_of(reply), CancelledError)
+
+
+def test_cancelling_a_question_that_waits_ends_it_at_once(start: Start) -> None:
+    engine = create_fake_engine()
+    gate = engine._encoder.encode = Gate(engine._encoder.encode)  # type: ignore[method-assign]
+    worker = start(engine)
+    worker.show(grey(10))
+    reply = worker.submit(Q)
+    assert reply.cancel() and reply.done()
+    with pytest.raises(FutureCancelledError):
+        reply.result()
+    gate.open()
+    assert text_of(worker.submit(Q)) == 'Q brightness 10'
+
+
+def test_a_deadline_ends_a_question_that_waits_for_a_frame(start: Start) -> None:
+    engine = create_fake_engine()
+    gate = engine._encoder.encode = Gate(engine._encoder.encode)  # type: ignore[method-assign]
+    worker = start(engine)
+    worker.show(grey(10))
+    error = worker.submit(Question('Q', deadline_s=0.05)).exception(WAIT_S)
+    assert isinstance(error, DeadlineError)
+    gate.open()
+
+
+def test_a_deadline_ends_an_answer_with_what_it_has(start: Start) -> None:
+    worker = start(slow(0.02))
+    worker.show(grey(10))
+    until(lambda: worker.load().held_frames == 1)
+    answer = worker.submit(Question('L' * 150, max_tokens=100, deadline_s=0.5)).result(WAIT_S)
+    assert (answer.finish_reason, answer.text[:1]) == ('deadline', 'L')
+
+
+def test_pieces_joined_are_the_answer_and_come_before_it(start: Start) -> None:
+    worker, seen = start(), list[Chunk | Answer]()
+    worker.show(grey(10))
+    reply = worker.submit(Q, on_chunk=seen.append)
+    reply.add_done_callback(lambda done: seen.append(done.result()))
+    until(lambda: bool(seen) and isinstance(seen[-1], Answer))
+    *chunks, answer = seen
+    assert isinstance(answer, Answer)
+    assert ''.join(chunk.text for chunk in chunks) == answer.text == 'Q brightness 10'
+    assert all(isinstance(chunk, Chunk) for chunk in chunks)
+
+
+def test_what_a_piece_is_given_to_may_fail_or_close_the_worker(start: Start) -> None:
+    worker = start()
+    worker.show(grey(10))
+    assert text_of(worker.submit(Q, on_chunk=lambda chunk: 1 / 0)) == 'Q brightness 10'
+    others = [worker.submit(Q) for _ in range(3)]
+    error = error_of(worker.submit(LONG, on_chunk=lambda chunk: worker.close()))
+    assert isinstance(error, CancelledError)
+    assert all(reply.done() for reply in others)
+
+
+def test_typed_answers_have_probabilities(start: Start) -> None:
+    worker = start()
+    worker.show(grey(10))
+    choices = ('no', 'Q brightness 10', 'yes')
+    answer = worker.submit(Question('Q', choices=choices)).result(WAIT_S)
+    assert (answer.text, answer.choice, answer.abstained) == (choices[1], 1, False)
+    assert answer.finish_reason == 'choice'
+    assert sum(answer.probabilities) == pytest.approx(1)
+    unsure = worker.submit(
+        Question('Q', choices=('aa', 'bb'), min_probability=0.9)
+    ).result(WAIT_S)
+    assert (unsure.text, unsure.choice, unsure.abstained) == ('', -1, True)
+
+
+def test_a_caption_yields_to_questions(start: Start) -> None:
+    captions: list[Answer] = []
+    engine = slow(0.01, caption_period_s=0.0)
+    worker = start(engine, on_caption=captions.append)
+    worker.show(grey(10))
+    begun(worker)
+    for _ in range(3):
+        text_of(worker.submit(Q))
+        assert not captions
+    until(lambda: bool(captions))
+    assert captions[0].text == 'Describe the scene. brightness 10'
+
+
+def test_urgent_questions_begin_first(start: Start) -> None:
+    engine = create_fake_engine(EngineConfig(active_questions=1))
+    gate = engine._encoder.encode = Gate(engine._encoder.encode)  # type: ignore[method-assign]
+    worker, order = start(engine), list[str]()
+    worker.show(grey(10))
+    for name, priority in (('caption', CAPTION), ('probe', 2), ('first', 1), ('second', 0)):
+        reply = worker.submit(Question(name, priority=priority))
+        reply.add_done_callback(lambda done: order.append(done.result().question))
+    gate.open()
+    until(lambda: len(order) == 4)
+    assert order == ['first', 'second', 'probe', 'caption']
+
+
+def test_frames_that_do_not_differ_are_looked_at_only_when_asked_for(start: Start) -> None:
+    engine = create_fake_engine(EngineConfig(look='on_change', look_rate_hz=0.0))
+    asked: list[int] = []
+
+    def differs(frame: Frame) -> bool:
+        asked.append(int(frame.pixels[0, 0, 0]))
+        return asked[-1] >= 100
+
+    worker = EngineWorker(engine, gate=differs)
+    try:
+        worker.show(grey(100))
+        assert text_of(worker.submit(Q)) == 'Q brightness 100'
+        worker.show(grey(50))
+        until(lambda: 50 in asked)
+        time.sleep(0.02)
+        assert text_of(worker.submit(Q)) == 'Q brightness 100'
+        assert asked.count(50) == 1
+        assert text_of(worker.submit(Q, newest=True)) == 'Q brightness 50'
+    finally:
+        worker.close()
