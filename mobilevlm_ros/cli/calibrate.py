@@ -16,6 +16,7 @@ from mobilevlm_ros.sim.questions import QUESTIONS_VERSION
 from mobilevlm_ros.training.calibration import (
     Sureness,
     accuracy_at,
+    answered,
     calibration_error,
     confidence_at,
     fit_temperature,
@@ -34,6 +35,7 @@ that has a closed set of answers is asked. The table tells, for each split:
   accuracy    how often its likeliest choice is right
   at 80%      the same where it abstains from the fifth of the questions it is least sure of
   threshold   the min_probability that makes it abstain so
+and then how much is answered, and how well, with some values of min_probability.
 
 --fit finds the temperature that makes the probabilities fit, by 2,000 questions about other scenes
 than those measured, and writes it into the bundle ("language": {"temperature": ...}).
@@ -48,6 +50,7 @@ MEASURED = ('plain', 'perturbed')
 FIT_SEED = 1 << 20  # added to the seed: far from what anybody measures on
 FIT_QUESTIONS = 2000  # for one number
 COVERAGE = 0.8
+LEAST = (0.5, 0.9, 0.95, 0.99)  # probabilities to abstain below
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -125,6 +128,7 @@ def figures(found: Sureness) -> dict[str, Any]:
         'accuracy': accuracy_at(found, 1.0),
         'accuracy_at_80': accuracy_at(found, COVERAGE),
         'threshold_at_80': confidence_at(found, COVERAGE),
+        'answered': {str(least): answered(found, least) for least in LEAST},
         'bins': [[b.count, b.confidence, b.accuracy] for b in reliability(found)],
     }
 
@@ -142,6 +146,12 @@ def table(
         f'{row["accuracy"]:10.4f} {row["accuracy_at_80"]:7.4f} {row["threshold_at_80"]:10.6f}'
         for split, row in rows.items()
     ]
+    lines.append('min_probability: share answered, accuracy of these')
+    for split, row in rows.items():
+        pairs = [
+            f'{at}: {share:.3f}, {right:.4f}' for at, (share, right) in row['answered'].items()
+        ]
+        lines.append(f'{split:11} {"   ".join(pairs)}')
     return '\n'.join(lines)
 
 

@@ -88,6 +88,12 @@ def confidence_at(found: Sureness, coverage: float) -> float:
     return float(np.sort(found.confidence)[::-1][count - 1])
 
 
+def answered(found: Sureness, min_probability: float) -> tuple[float, float]:
+    """The share of the questions that are answered, and accuracy among those; 1 if none is."""
+    kept = found.right[found.confidence >= min_probability]
+    return len(kept) / len(found.right), float(kept.mean()) if len(kept) else 1.0
+
+
 def log_loss(scores: Sequence[Doubles], truths: Sequence[int], temperature: float) -> float:
     """Mean negative log-probability of the true choices."""
     scaled = [each / temperature for each in scores]

@@ -10,9 +10,11 @@ import numpy as np
 
 matplotlib.use('Agg')
 from matplotlib import pyplot as plt
+from scipy.stats import binomtest
 
 from mobilevlm_ros.training.calibration import (
     BINS,
+    Bin,
     Sureness,
     accuracy_by_coverage,
     calibration_error,
@@ -23,7 +25,7 @@ COLOURS = ('tab:blue', 'tab:orange', 'tab:green')
 
 
 def draw_reliability(splits: Mapping[str, Sureness], path: Path) -> None:
-    """Accuracy over confidence, and how many questions lie where; one panel a split."""
+    """Accuracy over confidence with 95% intervals, and how many questions lie where, by split."""
     size = (4 * len(splits), 4.4)
     figure, axes = plt.subplots(
         2, len(splits), figsize=size, height_ratios=(3, 1), sharex=True, squeeze=False
@@ -31,15 +33,22 @@ def draw_reliability(splits: Mapping[str, Sureness], path: Path) -> None:
     for (name, found), colour, (above, below) in zip(
         splits.items(), COLOURS, axes.T, strict=False
     ):
-        bins = reliability(found)
-        confidence = [b.confidence for b in bins]
-        above.plot([0, 1], [0, 1], color='grey', linestyle=':', label='perfect')
-        above.plot(confidence, [b.accuracy for b in bins], 'o-', color=colour, label=name)
+        above.plot([0, 1], [0, 1], color='grey', linestyle=':')
+        for each in reliability(found):
+            above.plot([each.confidence] * 2, interval(each), color=colour, linewidth=1)
+            above.plot(each.confidence, each.accuracy, 'o', color=colour)
         title = f'{name}: calibration error {calibration_error(found):.4f}'
         above.set(title=title, ylabel='accuracy', ylim=(0, 1.03))
         below.hist(found.confidence, bins=BINS, range=(0, 1), color=colour)
         below.set(xlabel='probability of the choice taken', ylabel='questions', yscale='log')
     _save(figure, path)
+
+
+def interval(found: Bin) -> tuple[float, float]:
+    """The 95% Wilson interval of a bin's accuracy."""
+    right = round(found.accuracy * found.count)
+    ends = binomtest(right, found.count).proportion_ci(0.95, method='wilson')
+    return float(ends.low), float(ends.high)
 
 
 def draw_risk(splits: Mapping[str, Sureness], path: Path) -> None:

@@ -5,6 +5,7 @@ from mobilevlm_ros.training.calibration import (
     Sureness,
     accuracy_at,
     accuracy_by_coverage,
+    answered,
     calibration_error,
     confidence_at,
     fit_temperature,
@@ -39,6 +40,12 @@ def test_the_surest_are_answered_first_and_ties_do_not_flatter() -> None:
     assert accuracy_at(found, 0.6) == pytest.approx(2 / 3)
     assert accuracy_at(found, 0.0) == 0.0
     assert confidence_at(found, 0.6) == 0.8
+
+
+def test_what_is_less_probable_than_asked_for_is_not_answered() -> None:
+    found = sure([0.6, 0.9, 0.8, 0.7], [False, True, False, True])
+    assert answered(found, 0.8) == (0.5, 0.5)
+    assert answered(found, 0.95) == (0.0, 1.0)
 
 
 def test_the_choice_taken_is_the_likeliest() -> None:
