@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from mobilevlm_ros.engine import EngineConfig
@@ -78,7 +79,10 @@ def run(args: argparse.Namespace) -> int:
             for split in args.split or MEASURED
         }
     found = {split: judge(each, temperature) for split, each in marks.items()}
-    rows = {split: figures(each) for split, each in found.items()}
+    rows = {
+        split: {**figures(each), 'decoded_tokens': decoded_tokens(marks[split])}
+        for split, each in found.items()
+    }
     uncalibrated = {split: calibration_error(judge(each, 1.0)) for split, each in marks.items()}
     print(table(rows, temperature, uncalibrated))
     if args.figures:
@@ -131,6 +135,12 @@ def figures(found: Sureness) -> dict[str, Any]:
         'answered': {str(least): answered(found, least) for least in LEAST},
         'bins': [[b.count, b.confidence, b.accuracy] for b in reliability(found)],
     }
+
+
+def decoded_tokens(marks: list[TypedMark]) -> dict[str, float]:
+    """How many tokens a question takes on average, with its choices, by kind."""
+    kinds = sorted({mark.kind for mark in marks})
+    return {kind: mean(m.decoded_tokens for m in marks if m.kind == kind) for kind in kinds}
 
 
 def table(

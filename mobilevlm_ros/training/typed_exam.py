@@ -39,6 +39,7 @@ class TypedMark:
     choices: tuple[str, ...]
     truth: int  # index into choices
     scores: Doubles  # (choices,)
+    decoded_tokens: int  # what it cost
 
 
 class TypedReader(AbstractContextManager['TypedReader']):
@@ -53,15 +54,14 @@ class TypedReader(AbstractContextManager['TypedReader']):
         self._pool = SequencePool(self._llm, head)
         self._frame = self._pool.take(HEAD)
 
-    def scores(self, image: Pixels, asked: Sequence[tuple[str, Sequence[str]]]) -> list[Doubles]:
-        """Log-probabilities of the choices of each question, asked as (question, choices)."""
+    def scores(self, image: Pixels, asked: Sequence[tuple[str, Sequence[str]]]) -> list[Scores]:
+        """What the choices of each question, asked as (question, choices), are found to be."""
         pixels = preprocess(image, self.bundle.vision)[None]
         self._pool.give_back(self._frame)
         self._frame = self._pool.take(HEAD)
         self._llm.decode_embeddings(self._frame, self._encoder.encode(pixels)[0])
         tasks = [self._task(*question) for question in asked]
-        found = run_alone(self._llm, together(tasks))
-        return [scores.log_probabilities for scores in found]
+        return run_alone(self._llm, together(tasks))
 
     def close(self) -> None:
         """Free both models."""
@@ -114,4 +114,12 @@ def _marks(reader: TypedReader, split: str, seed: int, questions: int) -> Iterat
         found = reader.scores(sheet.image, [(qa.question, choices) for qa, choices in asked])
         for (qa, choices), scores in zip(asked, found, strict=True):
             truth = choices.index(qa.answer)
-            yield TypedMark(sheet.index, qa.kind, qa.question, choices, truth, scores)
+            yield TypedMark(
+                sheet.index,
+                qa.kind,
+                qa.question,
+                choices,
+                truth,
+                scores.log_probabilities,
+                scores.decoded_tokens,
+            )

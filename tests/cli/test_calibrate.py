@@ -29,6 +29,7 @@ def test_it_fits_measures_draws_and_writes(
     result = json.loads(file.read_text())
     assert list(result['splits']) == ['plain', 'perturbed']
     assert result['splits']['plain']['count'] == 20
+    assert result['splits']['plain']['decoded_tokens']['is_there'] < 16
     assert load_bundle(bundle).temperature == result['temperature']
     for name in ('reliability.png', 'risk-coverage.png'):
         assert 1000 < (tmp_path / 'drawn' / name).stat().st_size < 60_000
