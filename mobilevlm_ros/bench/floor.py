@@ -45,7 +45,8 @@ class Floor:
         self._text = llama_cpp.llama_batch_init(BATCH, 0, 1)
         width = self._bundle.vision.width
         self._image = llama_cpp.llama_batch_init(BATCH, width, 1)
-        head = head_tokens(self._bundle.prompt, self._tokenise, llama_cpp.llama_vocab_bos(self._vocab))
+        bos = llama_cpp.llama_vocab_bos(self._vocab)
+        head = head_tokens(self._bundle.prompt, self._tokenise, bos)
         self._head = len(head)
         self._held = self._head + self._bundle.vision.visual_tokens
         self._decode(HEAD, head, 0)

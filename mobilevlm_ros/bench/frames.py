@@ -34,8 +34,8 @@ CHOICES = ('yes', 'no')
 def make_frame(number: int) -> Pixels:
     """A seeded picture, uint8 (480, 640, 3)."""
     small = np.random.default_rng(number % COUNT).integers(0, 256, (*GRID, 3), np.uint8)
-    picture: Pixels = cv2.resize(small, SHAPE[::-1], interpolation=cv2.INTER_CUBIC)
-    return picture
+    large = cv2.resize(small, SHAPE[::-1], interpolation=cv2.INTER_CUBIC)
+    return np.asarray(large, np.uint8)
 
 
 def make_still(number: int) -> Pixels:

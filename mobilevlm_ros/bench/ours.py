@@ -26,7 +26,7 @@ from mobilevlm_ros.engine import (
 ANSWER = 64  # tokens
 CAMERA = 'front'
 CAMERA_HZ = 30.0
-PAD = 'and '  # makes a question longer, by about a token
+PAD = 'a '  # makes a question longer, by one or two tokens
 HAS_CHOICES = any(field.name == 'choices' for field in fields(Question))
 
 
@@ -122,11 +122,12 @@ class Ours:
         tokens = sum(answer.timing.generated_tokens for answer in answers)
         return _ms(begin), tokens / (time.perf_counter() - begin)
 
-    def context(self, tokens: int) -> tuple[float, float]:
-        """A question of about so many tokens: milliseconds to the first, tokens a second."""
-        text = PAD * tokens + self._long().text
+    def context(self, words: int) -> tuple[int, float, float]:
+        """A longer question: tokens before the answer, milliseconds to the first, tokens a second."""
+        text = PAD * words + self._caption
         timing = self._ask(replace(self._long(), text=text)).timing
-        return timing.first_token_ms, _rate(timing)
+        tokens = timing.visual_tokens + timing.prompt_tokens
+        return tokens, timing.first_token_ms, _rate(timing)
 
     def close(self) -> None:
         """End the worker."""
@@ -143,7 +144,9 @@ class Ours:
     def _long(self) -> Question:
         return Question(self._caption, max_tokens=ANSWER)
 
-    def _submit(self, question: Question, camera: str = CAMERA, newest: bool = False) -> Future[Answer]:
+    def _submit(
+        self, question: Question, camera: str = CAMERA, newest: bool = False
+    ) -> Future[Answer]:
         return self._worker.submit(question, camera, newest)
 
     def _ask(self, question: Question, camera: str = CAMERA, newest: bool = False) -> Answer:

@@ -82,7 +82,9 @@ class Process:
         return value
 
 
-def _serve(connection: Connection, factory: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+def _serve(
+    connection: Connection, factory: Callable[..., Any], arguments: tuple[Any, ...]
+) -> None:
     """The child: make the object, then call what is asked for until the parent hangs up."""
     served: Any = None
     try:

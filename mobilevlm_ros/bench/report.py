@@ -28,16 +28,17 @@ class Report:
 def ratios(report: Report) -> dict[str, float]:
     """How many times as fast ours is, by row: as the peer, and with `_floor` as the floor.
 
-    `decode` alone is against the floor: neither side can do more than the model allows.
+    `decode` alone is against the floor, and `decode_peer` against the peer.
     """
     found = {}
     for row in report.rows:
         for side, name in ((PEER, row.name), (FLOOR, f'{row.name}_floor')):
             if ratio := _ratio(report, row, side):
                 found[name] = ratio.median
-    if 'decode_floor' in found:
-        found['decode_peer'] = found.get('decode', 0.0)
-        found['decode'] = found['decode_floor']
+    if peer := found.pop('decode', 0.0):
+        found['decode_peer'] = peer
+    if floor := found.pop('decode_floor', 0.0):
+        found['decode'] = floor
     return found
 
 
