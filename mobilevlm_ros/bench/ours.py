@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ ANSWER = 64  # tokens
 CAMERA = 'front'
 CAMERA_HZ = 30.0
 PAD = 'a '  # makes a question longer, by one or two tokens
-HAS_CHOICES = any(field.name == 'choices' for field in fields(Question))
+TYPED = [Question(text, choices=frames.CHOICES) for text in frames.TYPED]
 
 
 class Ours:
@@ -123,7 +123,7 @@ class Ours:
         return _ms(begin), tokens / (time.perf_counter() - begin)
 
     def context(self, words: int) -> tuple[int, float, float]:
-        """A longer question: tokens before the answer, milliseconds to the first, tokens a second."""
+        """A longer question: tokens before the answer, ms to its first one, tokens a second."""
         text = PAD * words + self._caption
         timing = self._ask(replace(self._long(), text=text)).timing
         tokens = timing.visual_tokens + timing.prompt_tokens
@@ -153,10 +153,8 @@ class Ours:
         return self._submit(question, camera, newest).result()
 
     def _ask_four(self, newest: bool = False) -> None:
-        pending = [self._submit(typed(text), newest=newest) for text in frames.TYPED]
-        wait(pending)
-        for future in pending:
-            future.result()
+        for reply in self._worker.submit_all(TYPED, newest=newest):
+            reply.result()
 
     @contextmanager
     def _stream(self) -> Iterator[None]:
@@ -201,13 +199,6 @@ class StaticView:
         for number in range(max(1, round(seconds * rate_hz))):
             self._worker.show(Frame(frames.make_still(number), camera=CAMERA))
             time.sleep(1 / rate_hz)
-
-
-def typed(text: str) -> Question:
-    """A yes/no question."""
-    if HAS_CHOICES:
-        return Question(text, choices=frames.CHOICES)  # type: ignore[call-arg]
-    return Question(text, max_tokens=1)
 
 
 def _rate(timing: Timing) -> float:
