@@ -26,6 +26,7 @@ from mobilevlm_ros.engine import (
 ANSWER = 64  # tokens
 CAMERA = 'front'
 CAMERA_HZ = 30.0
+FIRST_CAPTION_S = 60.0  # at most
 PAD = 'a '  # makes a question longer, by one or two tokens
 TYPED = [Question(text, choices=frames.CHOICES) for text in frames.TYPED]
 
@@ -182,8 +183,10 @@ class StaticView:
         self._worker = EngineWorker(open_engine(bundle, config), self._count)
 
     def static_view(self, seconds: float, rate_hz: float) -> float:
-        """CPU seconds a minute; the first look is not counted."""
-        self._show_for(seconds / 4 + 2, rate_hz)
+        """CPU seconds a minute; the first look and caption are not counted."""
+        given_up = time.perf_counter() + FIRST_CAPTION_S
+        while not self.captions and time.perf_counter() < given_up:
+            self._show_for(1 / rate_hz, rate_hz)
         begin, used = time.perf_counter(), time.process_time()
         self._show_for(seconds, rate_hz)
         return 60 * (time.process_time() - used) / (time.perf_counter() - begin)
