@@ -53,7 +53,7 @@ def test_a_limit_is_a_number_above_zero(tmp_path: Path, value: str) -> None:
 
 @pytest.mark.parametrize('text', ['', '3', '- encode_ms', 'a: b: c', '\0'])
 def test_a_file_without_limits_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ConfigError, match='budget.yaml'):
+    with pytest.raises(ConfigError, match=r'budget\.yaml'):
         read_limits(write(tmp_path, text))
 
 
