@@ -15,7 +15,7 @@ from mobilevlm_ros.engine.bundle import Bundle
 from mobilevlm_ros.engine.config import EngineConfig
 from mobilevlm_ros.engine.errors import MemoryShortError
 from mobilevlm_ros.engine.gguf_header import GgufHeader, read_gguf_header
-from mobilevlm_ros.engine.llm import context_length
+from mobilevlm_ros.engine.llm import context_length, shared_cells
 from mobilevlm_ros.engine.memory import MEMINFO, estimate, read_meminfo
 from mobilevlm_ros.engine.selection import Machine, select_encoder
 
@@ -24,6 +24,7 @@ from mobilevlm_ros.engine.selection import Machine, select_encoder
 REPACKED = frozenset({2, 12})
 LOOKED_UP = 'token_embd'  # no matrix product, so it stays as it is
 KV_BYTES = {'f16': 2.0, 'q8_0': 34 / 32}  # of one value
+Q8_BLOCK = 32  # values; a head that these do not divide stays f16
 CELLS = 256  # llama.cpp rounds up to so many
 EXPANDED = {'fp16': 2}  # ONNX Runtime computes in float32 on a CPU
 FLOAT32 = {'int8': 4, 'fp16': 2, 'fp32': 1}  # times the file: its weights in float32
@@ -112,12 +113,12 @@ def _language(
 
 def _kv_cache(header: GgufHeader, bundle: Bundle, config: EngineConfig) -> int:
     """Cells x layers x KV heads x head size x keys and values x bytes."""
-    shared = (config.held_frames + 1) * bundle.vision.visual_tokens
-    cells = -(-(context_length(bundle, config) + shared) // CELLS) * CELLS
-    heads = header.size('attention.head_count')
-    width = header.size('embedding_length') // heads * header.size('attention.head_count_kv')
-    bytes_per_value = KV_BYTES[getattr(config, 'kv_type', 'f16')]
-    return int(cells * header.size('block_count') * width * 2 * bytes_per_value)
+    wanted = context_length(bundle, config) + shared_cells(bundle, config)
+    cells = -(-wanted // CELLS) * CELLS
+    size = header.size('embedding_length') // header.size('attention.head_count')
+    kind = config.kv_type if size % Q8_BLOCK == 0 else 'f16'
+    values = cells * header.size('block_count') * header.size('attention.head_count_kv') * size * 2
+    return int(values * KV_BYTES[kind])
 
 
 def _compute_buffer(header: GgufHeader, config: EngineConfig) -> int:

@@ -41,6 +41,13 @@ def test_the_kv_cache_grows_with_held_frames(root: Path) -> None:
     assert few % (256 * 6 * 8 * 32 * 2 * 2) == 0  # cells, layers, heads, size, K and V, bytes
 
 
+def test_a_q8_0_cache_takes_about_half(root: Path) -> None:
+    full, half = (
+        plan(root, replace(CONFIG, kv_type=kind)).parts['KV cache'] for kind in ('f16', 'q8_0')
+    )
+    assert half / full == pytest.approx(34 / 64)
+
+
 def test_nothing_is_rearranged_of_q8_0(root: Path) -> None:
     assert plan(root, CONFIG).dropped == 0
 
