@@ -17,7 +17,7 @@ from mobilevlm_ros.bench.report import format_table
 from mobilevlm_ros.engine import Engine, EngineConfig, Frame, Question, load_bundle, open_engine
 from mobilevlm_ros.engine.budget import MemoryPlan, plan_memory
 
-PERIOD_S = 0.05
+PERIOD_S = 0.2
 WORDS = 100  # of the longest question
 LIBRARIES = ('llama_cpp', 'onnxruntime')
 
