@@ -7,13 +7,16 @@ ARGS ?=
 VENV := $(if $(filter jazzy,$(DISTRO)),.venv,.venv-$(DISTRO))
 SETUP := $(PYTHON) tools/setup_venv.py --distro $(DISTRO) --folder $(VENV)
 RUN := $(VENV)/bin/python tools/environment.py
+BENCH := build/bench
+PICTURE ?= $(BENCH)/benchmarks.png
 
-.PHONY: help demo test check setup dev train clean
+.PHONY: help demo bench test check setup dev train clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo    a simulated robot drives about and answers questions about what it sees'
 	@echo 'make test    lint, types and tests; ARGS="-k timing" goes to pytest'
+	@echo 'make bench   ours beside llama.cpp, at the sizes of MobileVLM-1.7B; JSON=FILE keeps the figures'
 	@echo 'make check   lint and types alone'
 	@echo 'make setup   only the environment that the demo needs, in $(VENV)'
 	@echo 'make dev     that and what the tests need'
@@ -24,6 +27,19 @@ help:
 
 demo: setup
 	@$(RUN) $(VENV)/bin/python $(VENV)/lib/mobilevlm_ros/demo $(ARGS)
+
+# Random weights of the exact sizes, made once: 8 GB of disk and some minutes.
+$(BENCH)/bundle/bundle.json: | train
+	$(VENV)/bin/mobilevlm convert --random mobilevlm-1.7b $(BENCH)/bundle --precision int8 \
+		--keep-source $(BENCH)/checkpoint
+
+$(BENCH)/mmproj-Q8_0.gguf: $(BENCH)/bundle/bundle.json
+	$(VENV)/bin/python benchmarks/peer_files.py $(BENCH)/checkpoint $(BENCH)
+
+bench: train $(BENCH)/mmproj-Q8_0.gguf
+	$(VENV)/bin/mobilevlm bench $(BENCH)/bundle --peer $(BENCH)/mmproj-F16.gguf \
+		--peer $(BENCH)/mmproj-Q8_0.gguf --captions benchmarks/caption_trace.json \
+		--picture $(PICTURE) $(if $(JSON),--json $(JSON)) $(ARGS)
 
 setup:
 	@$(SETUP)

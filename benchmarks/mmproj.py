@@ -29,19 +29,21 @@ BLOCK = {
 }
 
 
-def write_mmproj(model: Vision, path: Path, feature_layer: bool) -> None:
-    """Write a GGUF file in float32; depthwise kernels in float16, the only type they work in.
+def write_mmproj(model: Vision, path: Path, feature_layer: bool, kind: str = 'F32') -> None:
+    """Write a GGUF file; depthwise kernels in float16, the only type they work in.
 
     Args:
         model: whose blocks are all written; the official converter too leaves out CLIP's last.
         path: of the file.
         feature_layer: whether to say that the last block's output is to be used.
+        kind: of the matrices: F32, F16 or Q8_0.
     """
     writer = gguf.GGUFWriter(path, 'clip')
     _write_sizes(writer, model, feature_layer)
     for name, tensor in model.named_weights().items():
         if target := mmproj_name(name):
-            writer.add_tensor(target, _store(tensor.detach().float().numpy()))
+            array, its_kind = _store(tensor.detach().float().numpy(), kind)
+            writer.add_tensor(target, array, raw_dtype=its_kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -63,13 +65,17 @@ def mmproj_name(source: str) -> str:
     return f'v.blk.{layer}.{BLOCK[stem]}.{kind}'
 
 
-def _store(array: np.ndarray) -> np.ndarray:
-    """Convolutions of 1 x 1 as the matrices that they are, depthwise kernels in float16."""
-    if array.ndim != 4:
-        return array
-    if array.shape[1] == 1:
-        return array.astype(np.float16)
-    return array[:, :, 0, 0] if array.shape[2:] == (1, 1) else array
+def _store(array: np.ndarray, kind: str) -> tuple[np.ndarray, gguf.GGMLQuantizationType]:
+    """Convolutions of 1 x 1 as the matrices that they are; the type, and the array in it."""
+    kinds = gguf.GGMLQuantizationType
+    if array.ndim == 4 and array.shape[2:] == (1, 1):
+        array = array[:, :, 0, 0]
+    if array.ndim == 4:
+        small = array.shape[1] == 1 or kind != 'F32'
+        return (array.astype(np.float16), kinds.F16) if small else (array, kinds.F32)
+    if array.ndim == 1 or kind == 'F32':
+        return array, kinds.F32
+    return gguf.quants.quantize(array, kinds[kind]), kinds[kind]
 
 
 def _write_sizes(writer: gguf.GGUFWriter, model: Vision, feature_layer: bool) -> None:

@@ -21,7 +21,8 @@ ROS = {'rclpy', 'sensor_msgs', 'std_msgs', 'nav_msgs', 'geometry_msgs', *MESSAGE
 HEAVY = {'torch', 'transformers'}
 INNER = {f'{PACKAGE}.{part}' for part in ('nodes', 'model', 'convert', 'training', 'cli')}
 FORBIDDEN = {
-    'engine': ROS | HEAVY | INNER | {f'{PACKAGE}.sim'},
+    'engine': ROS | HEAVY | INNER | {f'{PACKAGE}.sim', f'{PACKAGE}.bench'},
+    'bench': ROS | HEAVY | INNER | {f'{PACKAGE}.sim'},
     'sim': ROS | HEAVY | INNER,
     'nodes': HEAVY | INNER - {f'{PACKAGE}.nodes'},
     'model': ROS | INNER - {f'{PACKAGE}.model'},

@@ -12,6 +12,7 @@ from mobilevlm_ros.engine import MobileVlmError
 
 VERBS = {
     'ask': 'ask questions about image files',
+    'bench': 'measure how fast and how large a model is on this machine',
     'build-engine': 'compile the vision part with TensorRT, on the machine that will run it',
     'calibrate': 'measure and mend the probabilities of typed answers',
     'convert': 'make a bundle of a MobileVLM checkpoint',

@@ -1,0 +1,47 @@
+"""What the figures were measured on."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+from pathlib import Path
+
+from mobilevlm_ros.engine import Bundle
+
+CPUINFO = Path('/proc/cpuinfo')
+LIBRARIES = {'llama-cpp-python': 'llama_cpp_python', 'ONNX Runtime': 'onnxruntime'}
+
+
+def describe_machine(bundle: Bundle, threads: int, peer: str = '') -> dict[str, str]:
+    """Processor, cores, memory, libraries, weights and settings, for people."""
+    found = {
+        'processor': f'{processor(CPUINFO)}, {threads} cores',
+        'load': f'{os.getloadavg()[0]:.2f} a minute before the run',
+        'system': f'Linux {platform.release()}, Python {platform.python_version()}',
+        **{name: version(package) for name, package in LIBRARIES.items()},
+        'model': f'{bundle.name}, {weights(bundle)}',
+    }
+    return {**found, 'peer': peer} if peer else found
+
+
+def processor(cpuinfo: Path) -> str:
+    """The processor's name as Linux gives it; its architecture if it gives none."""
+    text = cpuinfo.read_text(encoding='utf-8') if cpuinfo.exists() else ''
+    found = re.search(r'model name\s*: (.*)', text)
+    return found[1] if found else platform.machine()
+
+
+def version(package: str) -> str:
+    """A package's version."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return 'not installed'
+
+
+def weights(bundle: Bundle) -> str:
+    """Files and their sizes."""
+    sizes = (f'{name} {spec.bytes / 1e6:.0f} MB' for name, spec in bundle.files.items())
+    return ', '.join(sizes)
