@@ -24,14 +24,19 @@ FORBIDDEN = {
     'engine': ROS | HEAVY | INNER | {f'{PACKAGE}.sim', f'{PACKAGE}.bench'},
     'bench': ROS | HEAVY | INNER | {f'{PACKAGE}.sim'},
     'sim': ROS | HEAVY | INNER,
+    'navigation': ROS | HEAVY | INNER | {f'{PACKAGE}.sim'},
     'nodes': HEAVY | INNER - {f'{PACKAGE}.nodes'},
+    'client': HEAVY | INNER | {f'{PACKAGE}.{part}' for part in ('engine', 'sim', 'navigation')},
     'model': ROS | INNER - {f'{PACKAGE}.model'},
     'convert': ROS | {f'{PACKAGE}.nodes', f'{PACKAGE}.training', f'{PACKAGE}.cli'},
     'training': ROS | {f'{PACKAGE}.nodes', f'{PACKAGE}.cli'},
     'cli': ROS | HEAVY | {f'{PACKAGE}.nodes'},
 }
-# doctor reports on ROS where there is one.
-EXCEPTIONS = {('cli/doctor.py', 'rclpy')}
+# doctor reports on ROS where there is one; sim-patrol starts nodes.
+EXCEPTIONS = {
+    ('cli/doctor.py', 'rclpy'),
+    ('cli/sim_patrol.py', f'{PACKAGE}.nodes'),
+}
 
 
 def imports(path: Path) -> set[str]:

@@ -7,9 +7,10 @@ import pytest
 
 from mobilevlm_ros.cli.eval import examine, summarise
 from mobilevlm_ros.engine import Engine, Frame, Question, open_engine
+from mobilevlm_ros.navigation.pose import Pose
 from mobilevlm_ros.sim.camera import render
 from mobilevlm_ros.sim.things import Thing
-from mobilevlm_ros.sim.world import Pose, World
+from mobilevlm_ros.sim.world import World
 
 MOST_BYTES = 24_000_000
 

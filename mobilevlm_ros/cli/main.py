@@ -18,6 +18,7 @@ VERBS = {
     'convert': 'make a bundle of a MobileVLM checkpoint',
     'doctor': 'report versions, backends, devices and settings, to attach to a question',
     'eval': 'measure how often a model answers right in the simulated world',
+    'sim-patrol': 'let robots patrol simulated rooms by the model, by the truth, and blind',
     'train': 'train a small model in the simulated world',
     'verify': 'prove a bundle against the checkpoint that it was made from',
 }

@@ -52,7 +52,7 @@ class Question:
     min_probability: float = 0.0  # abstain if the best choice has less
     json_schema: str = ''  # answer with JSON that fits this
     repeat_penalty: float = 0.0  # 1: none
-    priority: int = 0  # INTERACTIVE, PROBE or CAPTION
+    priority: int = 0  # INTERACTIVE (also 0), PROBE or CAPTION; below zero: still more urgent
     session: str = ''  # name of a conversation that this goes on with; empty: none
     roi: Roi = WHOLE  # ask about this part of the image alone
 
@@ -67,7 +67,8 @@ class Question:
         _check_range('deadline_s', self.deadline_s)
         _check_range('min_probability', self.min_probability, 1)
         _check_range('repeat_penalty', self.repeat_penalty, 2)
-        _check_range('priority', self.priority, CAPTION)
+        if self.priority > CAPTION:
+            raise QuestionError(f'priority is {self.priority}; {CAPTION} is the least urgent')
         _check_session(self.session)
         _check_roi(self.roi)
 

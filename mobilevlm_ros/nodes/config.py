@@ -12,10 +12,45 @@ NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
 
 
 def setting(
-    default: Any, description: str, low: float | None = None, high: float | None = None
+    default: Any,
+    description: str,
+    low: float | None = None,
+    high: float | None = None,
+    runtime: bool = False,
 ) -> Any:
-    """A field that carries what `params.declare` says about its parameter."""
-    return field(default=default, metadata={'description': description, 'low': low, 'high': high})
+    """A field that carries what `params.declare` says about its parameter.
+
+    `runtime`: it may change while the node runs.
+    """
+    metadata = {'description': description, 'low': low, 'high': high, 'runtime': runtime}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """One camera of vlm_node; the parameters are `<camera>.transport` and so on."""
+
+    transport: str = setting('raw', 'raw: `image`; compressed: `image/compressed`, JPEG or PNG')
+    reliability: str = setting(
+        'best_effort', 'best_effort takes from every publisher; reliable only from reliable ones'
+    )
+    max_age_s: float = setting(
+        0.0, 'refuse older images of this camera; 0: what the parameter max_age_s says',
+        low=0.0, high=1e6,
+    )  # fmt: skip
+    silent_after_s: float = setting(
+        3.0, 'diagnostics warn when no image came for so long', low=0.1, high=1e6
+    )
+
+    def __post_init__(self) -> None:
+        for name, choices in (
+            ('transport', ('raw', 'compressed')),
+            ('reliability', ('best_effort', 'reliable')),
+        ):
+            if getattr(self, name) not in choices:
+                raise ConfigError(
+                    f'{name} is {getattr(self, name)!r}; choose {" or ".join(choices)}'
+                )
 
 
 @dataclass(frozen=True)
@@ -28,11 +63,34 @@ class VlmNodeConfig:
         ('camera',),
         'names of the cameras; a single one listens to `image`, several to `<name>/image`',
     )
-    captions: bool = setting(True, 'publish captions, at most one per `caption_period_s`')
+    captions: bool = setting(
+        True, 'publish captions, at most one per `caption_period_s`', runtime=True
+    )
+    probes: str = setting(
+        '',
+        'standing questions, as YAML or JSON: {name: {question: ..., choices: [...]}}; what they '
+        'find is published on ~/scene',
+        runtime=True,
+    )
+    probes_file: str = setting(
+        '',
+        'the same in a file; without a folder it is one of ours, such as probes.yaml; setting it '
+        'again reads it again',
+        runtime=True,
+    )
+    probe_rate_hz: float = setting(
+        5.0, 'most scenes of a camera a second; 0: no limit', low=0.0, high=1000.0, runtime=True
+    )
+    streams: str = setting(
+        'queue', 'a second ~/ask_stream while one is answered: queue it, or reject it',
+        runtime=True,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         if not self.cameras or len(set(self.cameras)) < len(self.cameras):
             raise ConfigError(f'cameras is {list(self.cameras)}; give each camera its own name')
+        if self.streams not in ('queue', 'reject'):
+            raise ConfigError(f'streams is {self.streams!r}; choose queue or reject')
         for camera in self.cameras:
             if not NAME.fullmatch(camera):
                 raise ConfigError(f"{camera!r} in cameras will not do as a part of a topic's name")
@@ -69,3 +127,22 @@ class SimNodeConfig:
     frame_id: str = setting('camera_optical_frame', 'frame_id of the images')
     odom_frame: str = setting('odom', 'frame_id of the odometry: the room, origin in a corner')
     base_frame: str = setting('base_link', 'child_frame_id of the odometry')
+    scene: str = setting(
+        '',
+        'truth: publish ~/scene as a model that is always right would; blind: as one that takes '
+        'every way for free; empty: none',
+    )
+
+    def __post_init__(self) -> None:
+        if self.scene not in ('', 'truth', 'blind'):
+            raise ConfigError(f'scene is {self.scene!r}; choose truth, blind or leave it empty')
+
+
+@dataclass(frozen=True)
+class PatrolNodeConfig:
+    """What patrol_node needs beside how to drive (PatrolConfig)."""
+
+    waypoints: tuple[float, ...] = setting(
+        (0.0, 0.0), 'x, y, x, y, ... in metres, in the frame of the odometry'
+    )
+    rate: float = setting(20.0, 'commands per second', low=1.0, high=200.0)

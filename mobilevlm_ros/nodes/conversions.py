@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from array import array
 from dataclasses import asdict
 
@@ -22,23 +23,21 @@ from mobilevlm_ros.engine import (
 )
 from mobilevlm_ros.nodes.encodings import to_rgb
 
-# Fields of a Query that this version does not serve; to fill one in is refused, never ignored.
-UNSERVED = (
-    'session',
-    'stamp',
-    'roi',
-    'image',
-    'choices',
-    'json_schema',
-    'min_probability',
-    'repeat_penalty',
-    'priority',
-)
-
 
 def stamp_to_ns(stamp: Time) -> int:
     """Nanoseconds since the clock's zero."""
     return int(stamp.sec * 1_000_000_000 + stamp.nanosec)
+
+
+def stamp_of(data: bytes) -> int:
+    """The stamp of a serialised message that begins with a Header, nanoseconds; 0: too short.
+
+    CDR puts it behind four bytes that tell the byte order, as in every middleware of ROS 2.
+    """
+    if len(data) < 12:
+        return 0
+    seconds, rest = struct.unpack_from('<iI' if data[1] & 1 else '>iI', data, 4)
+    return int(seconds * 1_000_000_000 + rest)
 
 
 def ns_to_stamp(nanoseconds: int) -> Time:
@@ -88,28 +87,40 @@ def rgb_to_image(pixels: np.ndarray, stamp: Time, frame_id: str) -> Image:
     return message
 
 
-def query_to_question(query: msg.Query) -> Question:
+def query_to_question(query: msg.Query, defaults: Question | None = None) -> Question:
     """What a query asks of the engine.
 
+    Args:
+        query: the message.
+        defaults: what its zeros mean; None: the engine's own.
+
     Raises:
-        QuestionError: naming the field that is not served or out of range.
+        QuestionError: naming the field that is out of range.
     """
-    nothing = msg.Query()
-    for name in UNSERVED:
-        if getattr(query, name) != getattr(nothing, name):
-            raise QuestionError(f'{name} is not served by this version; leave it unset')
-    if query.frame not in (msg.Query.HELD, msg.Query.NEWEST):
-        raise QuestionError(f'frame is {query.frame}; this version serves HELD (0) and NEWEST (1)')
-    return Question(
-        text=query.question,
-        max_tokens=query.max_tokens,
-        temperature=query.temperature,
-        top_p=query.top_p,
-        seed=query.seed,
-        stop=tuple(query.stop),
-        max_age_s=_seconds(query.max_age),
-        deadline_s=_seconds(query.deadline),
-    )
+    if query.frame > msg.Query.STAMP:
+        raise QuestionError(f'frame is {query.frame}; it is HELD, NEWEST, NEXT or STAMP (0 to 3)')
+    if query.json_schema and query.choices:
+        raise QuestionError('choices and json_schema are both given; an answer can be only one')
+    roi = query.roi
+    asked = {
+        'max_tokens': query.max_tokens,
+        'temperature': query.temperature,
+        'top_p': query.top_p,
+        'repeat_penalty': query.repeat_penalty,
+        'seed': query.seed,
+        'stop': tuple(query.stop),
+        'max_age_s': _seconds(query.max_age),
+        'deadline_s': _seconds(query.deadline),
+        'choices': tuple(query.choices),
+        'min_probability': query.min_probability,
+        'json_schema': query.json_schema,
+        'session': query.session,
+        'roi': (roi.x_offset, roi.y_offset, roi.width, roi.height),
+        'priority': -query.priority,  # the engine's most urgent are its least
+    }
+    unset = {name for name, value in asked.items() if not value} if defaults else set()
+    asked |= {name: getattr(defaults, name) for name in unset}
+    return Question(text=query.question, **asked)
 
 
 def _seconds(duration: Duration) -> float:
@@ -121,8 +132,12 @@ def answer_to_message(answer: Answer) -> msg.Answer:
     message = msg.Answer(
         camera=answer.camera,
         question=answer.question,
+        session=answer.session,
         text=answer.text,
-        choice=-1,
+        choices=list(answer.choices),
+        probabilities=list(answer.probabilities),
+        choice=answer.choice,
+        abstained=answer.abstained,
         finish_reason=answer.finish_reason,
         model=answer.model,
         backend=answer.backend,
@@ -133,12 +148,12 @@ def answer_to_message(answer: Answer) -> msg.Answer:
     return message
 
 
-def answer_to_caption(answer: Answer) -> msg.Caption:
+def answer_to_caption(answer: Answer, reason: int = msg.Caption.RATE) -> msg.Caption:
     """The caption that an answer to the caption question is."""
     message = msg.Caption(
         camera=answer.camera,
         text=answer.text,
-        reason=msg.Caption.RATE,
+        reason=reason,
         timing=timing_to_message(answer.timing),
     )
     message.header.stamp = ns_to_stamp(answer.stamp_ns)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from mobilevlm_ros.navigation.pose import Pose
 from mobilevlm_ros.sim.truth import room_ahead
-from mobilevlm_ros.sim.world import Pose, World, standing_free
+from mobilevlm_ros.sim.world import World, standing_free
 
 SPEED = 0.45  # m/s
 TURN = 0.8  # rad/s

@@ -56,11 +56,20 @@ class Processes:
                 process.kill()
                 process.wait()
 
-    def start(self, name: str, parameters: Sequence[str]) -> None:
-        """Start mobilevlm_ros.nodes.<name>; its output goes to <name>.log."""
-        command = [sys.executable, '-m', f'mobilevlm_ros.nodes.{name}', '--ros-args']
+    def start(self, name: str, parameters: Sequence[str], remaps: Sequence[str] = ()) -> None:
+        """Start a node; its output goes to <name>.log.
+
+        Args:
+            name: module of mobilevlm_ros.nodes, perhaps behind a namespace: `red/sim_node`.
+            parameters: each as `name:=value`.
+            remaps: each as `from:=to`.
+        """
+        namespace, _, module = name.rpartition('/')
+        command = [sys.executable, '-m', f'mobilevlm_ros.nodes.{module}', '--ros-args']
         for parameter in parameters:
             command += ['-p', parameter]
+        for remap in [*remaps, *([f'__ns:=/{namespace}'] if namespace else [])]:
+            command += ['-r', remap]
         with self._log(name).open('wb') as log:
             self._running[name] = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
@@ -86,4 +95,4 @@ class Processes:
                 raise DemoError(f'{name} ended with exit code {process.returncode}:\n{output}')
 
     def _log(self, name: str) -> Path:
-        return self._logs / f'{name}.log'
+        return self._logs / f'{name.replace("/", "-")}.log'

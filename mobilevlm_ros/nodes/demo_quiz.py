@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mobilevlm_ros.navigation.pose import Pose
 from mobilevlm_ros.sim.questions import QA, QUESTION_KINDS, ask
 from mobilevlm_ros.sim.scoring import is_right
 from mobilevlm_ros.sim.truth import observe
-from mobilevlm_ros.sim.world import Pose, World
+from mobilevlm_ros.sim.world import World
 
 KIND_TRIES = 4  # at a question of one kind
 

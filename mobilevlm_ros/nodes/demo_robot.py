@@ -14,11 +14,12 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from mobilevlm_ros.msg import Caption
+from mobilevlm_ros.navigation.pose import Pose
 from mobilevlm_ros.nodes.conversions import image_to_frame, stamp_to_ns
 from mobilevlm_ros.nodes.demo_driver import Driver
 from mobilevlm_ros.nodes.odometry import odometry_to_pose
 from mobilevlm_ros.nodes.qos import FRAMES_IN
-from mobilevlm_ros.sim.world import Pose, World
+from mobilevlm_ros.sim.world import World
 from mobilevlm_ros.srv import Ask
 
 FRAMES_KEPT = 200

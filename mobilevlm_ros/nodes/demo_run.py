@@ -9,13 +9,14 @@ from typing import TypeVar
 from rclpy.executors import SingleThreadedExecutor
 
 from mobilevlm_ros.msg import Caption, Status
+from mobilevlm_ros.navigation.pose import Pose
 from mobilevlm_ros.nodes.conversions import stamp_to_ns
 from mobilevlm_ros.nodes.demo_processes import DemoError, Processes
 from mobilevlm_ros.nodes.demo_quiz import Quiz, Result
 from mobilevlm_ros.nodes.demo_report import Report
 from mobilevlm_ros.nodes.demo_robot import DemoRobot, Reply
 from mobilevlm_ros.sim.questions import QA
-from mobilevlm_ros.sim.world import Pose, World
+from mobilevlm_ros.sim.world import World
 
 START_WITHIN_S = 60.0  # for both nodes, the loading of the model included
 ANSWER_WITHIN_S = 20.0

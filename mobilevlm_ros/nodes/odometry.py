@@ -7,7 +7,7 @@ import math
 from builtin_interfaces.msg import Time
 from nav_msgs.msg import Odometry
 
-from mobilevlm_ros.sim.world import Pose
+from mobilevlm_ros.navigation.pose import Pose
 
 
 def pose_to_odometry(

@@ -12,12 +12,22 @@ from rclpy.node import Node
 from mobilevlm_ros.engine import ConfigError
 
 Config = TypeVar('Config')
+# Of EngineConfig: what the node gives along with each question, so that it may change.
+RUNTIME = frozenset(
+    ('max_age_s', 'deadline_s', 'max_tokens', 'temperature', 'top_p', 'repeat_penalty')
+)
 
 
-def declare(node: Node, config: type[Config]) -> Config:
-    """Declare one read-only parameter for each field of a dataclass and read their values.
+def declare(node: Node, config: type[Config], prefix: str = '') -> Config:
+    """Declare one parameter for each field of a dataclass and read their values.
 
-    A field's metadata gives its description, bounds and choices, as EngineConfig's do.
+    A field's metadata gives its description, bounds and choices, as EngineConfig's do. Parameters
+    are read-only unless a field's metadata says `runtime`, or RUNTIME names it.
+
+    Args:
+        node: whose parameters.
+        config: the dataclass.
+        prefix: before the names, such as `front.`.
 
     Raises:
         ConfigError: if a value given from outside has the wrong type or lies out of range.
@@ -26,16 +36,18 @@ def declare(node: Node, config: type[Config]) -> Config:
     for field in dataclasses.fields(config):  # type: ignore[arg-type]
         default = list(field.default) if isinstance(field.default, tuple) else field.default
         try:
-            value = node.declare_parameter(field.name, default, _describe(field)).value
+            name = prefix + field.name
+            value = node.declare_parameter(name, default, _describe(field)).value
         except ParameterException as error:
-            raise ConfigError(f'parameter {field.name}: {error}') from error
+            raise ConfigError(f'parameter {prefix}{field.name}: {error}') from error
         values[field.name] = tuple(value) if isinstance(value, list) else value
     return config(**values)
 
 
 def _describe(field: dataclasses.Field[Any]) -> ParameterDescriptor:
     metadata = field.metadata
-    descriptor = ParameterDescriptor(description=metadata['description'], read_only=True)
+    fixed = field.name not in RUNTIME and not metadata.get('runtime')
+    descriptor = ParameterDescriptor(description=metadata['description'], read_only=fixed)
     if metadata.get('choices'):
         descriptor.additional_constraints = f'one of: {", ".join(metadata["choices"])}'
     if metadata['low'] is not None:

@@ -23,9 +23,14 @@ def default_bundle() -> Path:
     return share_folder() / 'models' / 'nano'
 
 
+def config_folder() -> Path:
+    """The configuration that ships with the package."""
+    return share_folder() / 'config'
+
+
 def transport_profile() -> Path:
     """The Fast DDS profile under which large frames arrive."""
-    return share_folder() / 'config' / 'fastdds.xml'
+    return config_folder() / 'fastdds.xml'
 
 
 def profile_variable(distro: str) -> str:

@@ -9,22 +9,31 @@ from geometry_msgs.msg import Twist
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from sensor_msgs.msg import Image
+from std_msgs.msg import UInt32
 
+from mobilevlm_ros.msg import Scene
 from mobilevlm_ros.nodes.config import SimNodeConfig
 from mobilevlm_ros.nodes.conversions import rgb_to_image
 from mobilevlm_ros.nodes.odometry import pose_to_odometry
 from mobilevlm_ros.nodes.params import declare
 from mobilevlm_ros.nodes.qos import FRAMES_OUT
 from mobilevlm_ros.nodes.runner import run
+from mobilevlm_ros.nodes.ways import ways_to_scene
 from mobilevlm_ros.sim.camera import render
+from mobilevlm_ros.sim.patrols import free_ways
 from mobilevlm_ros.sim.robot import drive
 from mobilevlm_ros.sim.world import random_pose, random_world
 
 LONGEST_STEP_S = 0.2  # of simulated motion, however late the timer is
+APART_S = 0.5  # without contact: what comes after counts as another one
 
 
 class SimNode(Node):
-    """Publishes `image` and, with the same stamp, `odom`; obeys `cmd_vel`."""
+    """Publishes `image` and, with the same stamp, `odom`; obeys `cmd_vel`.
+
+    `~/contacts` counts how often the robot ran into something. `~/scene`, if asked for, stands in
+    for a model.
+    """
 
     def __init__(self) -> None:
         super().__init__('sim_node')
@@ -36,6 +45,10 @@ class SimNode(Node):
         self._commanded_at = self._stepped_at = self.get_clock().now()
         self._images = self.create_publisher(Image, 'image', FRAMES_OUT)
         self._odometry = self.create_publisher(Odometry, 'odom', 10)
+        self._contacts = 0
+        self._last_contact = -math.inf  # seconds
+        self._counts = self.create_publisher(UInt32, '~/contacts', 10)
+        self._scenes = self.create_publisher(Scene, '~/scene', 10)
         self.create_subscription(Twist, 'cmd_vel', self._obey, 10)
         self.create_timer(1 / self._config.rate, self._step)
 
@@ -59,6 +72,7 @@ class SimNode(Node):
         self._stepped_at = now
         self._pose, hit = drive(self._world, self._pose, *self._command, elapsed)
         if hit:
+            self._touch(now.nanoseconds * 1e-9)
             self.get_logger().warning('the robot hit something', throttle_duration_sec=1.0)
         stamp = now.to_msg()
         speed = (0.0 if hit else self._command[0], self._command[1])
@@ -68,6 +82,18 @@ class SimNode(Node):
             )
         )
         self._images.publish(rgb_to_image(self._render(), stamp, self._config.frame_id))
+        self._counts.publish(UInt32(data=self._contacts))
+        if self._config.scene:
+            self._scenes.publish(ways_to_scene(self._ways(), stamp, self._config.frame_id))
+
+    def _touch(self, now_s: float) -> None:
+        self._contacts += now_s - self._last_contact > APART_S
+        self._last_contact = now_s
+
+    def _ways(self) -> dict[str, bool]:
+        if self._config.scene == 'blind':
+            return dict.fromkeys(('ahead', 'left', 'right'), True)
+        return free_ways(self._world, self._pose)
 
     def _render(self) -> np.ndarray:
         # One seed for the whole run: the exposure of a camera does not jump from frame to frame.

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import traceback
-from concurrent.futures import Future as Job
-from functools import partial
+from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
-from rclpy.subscription import Subscription
-from rclpy.task import Future
-from sensor_msgs.msg import Image
 
 from mobilevlm_ros.engine import (
     Answer,
@@ -21,30 +19,38 @@ from mobilevlm_ros.engine import (
     Engine,
     EngineConfig,
     EngineWorker,
+    Load,
     MobileVlmError,
-    NoImageError,
     create_fake_engine,
     open_engine,
 )
-from mobilevlm_ros.msg import Caption, Query, Status
-from mobilevlm_ros.nodes.config import VlmNodeConfig
+from mobilevlm_ros.msg import Answer as AnswerMessage
+from mobilevlm_ros.msg import Caption, Query, Scene, Status
+from mobilevlm_ros.nodes import diagnosis
+from mobilevlm_ros.nodes.cameras import Cameras
+from mobilevlm_ros.nodes.config import CameraConfig, VlmNodeConfig
 from mobilevlm_ros.nodes.conversions import (
     answer_to_caption,
     answer_to_message,
     answer_to_status,
     error_to_status,
-    image_to_frame,
-    query_to_question,
 )
-from mobilevlm_ros.nodes.errors import NotActiveError, UnknownCameraError
+from mobilevlm_ros.nodes.desk import Desk, OnChunk, OnReply, defaults_of, nothing
+from mobilevlm_ros.nodes.errors import NotActiveError
+from mobilevlm_ros.nodes.host import read_host
+from mobilevlm_ros.nodes.parameters import Parameters
 from mobilevlm_ros.nodes.params import declare
-from mobilevlm_ros.nodes.qos import FRAMES_IN
+from mobilevlm_ros.nodes.probes import Probe, read_probes
+from mobilevlm_ros.nodes.record import Record
 from mobilevlm_ros.nodes.ros_logging import RosHandler
 from mobilevlm_ros.nodes.runner import run
-from mobilevlm_ros.nodes.share import default_bundle
+from mobilevlm_ros.nodes.scenes import Scenes
+from mobilevlm_ros.nodes.share import config_folder, default_bundle
+from mobilevlm_ros.nodes.streams import Streams
 from mobilevlm_ros.srv import Ask
 
 UNTAKEN_REQUESTS = 64  # kept by the middleware beyond the queue, so that they hear BUSY
+DIAGNOSTICS_S = 1.0
 
 
 class VlmNode(LifecycleNode):
@@ -56,24 +62,43 @@ class VlmNode(LifecycleNode):
     def __init__(self) -> None:
         super().__init__('vlm_node')
         self.done = False
-        self._config = declare(self, VlmNodeConfig)
+        config = declare(self, VlmNodeConfig)
         self._engine_config = declare(self, EngineConfig)
+        self._probes: tuple[Probe, ...] = read_probes(
+            config.probes, config.probes_file, config_folder()
+        )
+        cameras = {name: declare(self, CameraConfig, f'{name}.') for name in config.cameras}
+        self._settings = Parameters(self, (config, self._engine_config), self._check)
+        self._cameras = Cameras(self, config, cameras, self._seen)
         self._worker: EngineWorker | None = None
+        self._desk: Desk | None = None
+        self._scenes: Scenes | None = None
+        self._model = diagnosis.Model('unconfigured')
         self._closing: threading.Thread | None = None
-        self._subscriptions_of_cameras: list[Subscription] = []
         self._active = False
         self._asking = 0  # requests without a response yet
-        # Cameras that sent a frame since the last activation: whether one was answered about.
-        self._cameras: dict[str, bool] = {}
+        self._record = Record()
+        self._offer()
+
+    def _offer(self) -> None:
         self._captions = self.create_lifecycle_publisher(Caption, '~/caption', 10)
-        depth = self._engine_config.queue_size + UNTAKEN_REQUESTS
+        self._answers = self.create_lifecycle_publisher(AnswerMessage, '~/answer', 10)
+        self._scene = self.create_lifecycle_publisher(Scene, '~/scene', 10)
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self.create_service(
             Ask,
             '~/ask',
             self._ask,
-            qos_profile=QoSProfile(depth=depth),
+            qos_profile=QoSProfile(depth=self._engine_config.queue_size + UNTAKEN_REQUESTS),
             callback_group=ReentrantCallbackGroup(),
         )
+        self._streams = Streams(self, self._serve, lambda: self._config.streams == 'reject')
+        self.create_timer(DIAGNOSTICS_S, self._diagnose)
+
+    @property
+    def _config(self) -> VlmNodeConfig:
+        config: VlmNodeConfig = self._settings.get(VlmNodeConfig)
+        return config
 
     def start(self) -> None:
         """Configure and activate, if `autostart` says so.
@@ -98,37 +123,39 @@ class VlmNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model."""
         try:
-            on_caption = self._publish_caption if self._config.captions else None
-            self._worker = EngineWorker(self._open_engine(), on_caption)
+            engine = self._open_engine()
         except Exception as error:  # rclpy would swallow it
             ours = isinstance(error, MobileVlmError)
             cause = str(error) if ours else traceback.format_exc()
             self.get_logger().error(f'cannot configure: {cause}')
             return TransitionCallbackReturn.FAILURE
+        self._model = diagnosis.Model(
+            'inactive', engine.bundle.name, engine.backend, '', self._engine_config.queue_size
+        )
+        self._worker = EngineWorker(engine, self._publish_caption)
+        self._desk = Desk(self, self._worker, self._cameras)
+        self._scenes = Scenes(
+            self, self._worker, lambda: self._probes, self._probe_period_s, self._publish_scene
+        )
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Listen to the cameras and answer."""
-        self._cameras = {}
-        self._subscriptions_of_cameras = [
-            self.create_subscription(
-                Image, self._config.image_topic(camera), partial(self._keep, camera), FRAMES_IN
-            )
-            for camera in self._config.cameras
-        ]
+        assert self._worker is not None
+        self._cameras.open(self._worker, self._engine_config)
         self._active = True
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Refuse questions; those already accepted are still answered."""
         self._active = False
-        for subscription in self._subscriptions_of_cameras:
-            self.destroy_subscription(subscription)
+        self._cameras.close()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the model."""
         self._close_worker()
+        self._model = diagnosis.Model('unconfigured')
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -148,64 +175,107 @@ class VlmNode(LifecycleNode):
         return open_engine(bundle, config, clock=lambda: clock.now().nanoseconds)
 
     def _close_worker(self) -> None:
-        worker, self._worker = self._worker, None
-        if worker is not None:
+        worker, desk, scenes = self._worker, self._desk, self._scenes
+        self._worker = self._desk = self._scenes = None
+        if worker is not None and desk is not None and scenes is not None:
             worker.close()
+            desk.close()
+            scenes.close()
 
-    def _keep(self, camera: str, message: Image) -> None:
-        if worker := self._worker:
-            worker.offer(camera, partial(image_to_frame, message, camera))
-            self._cameras.setdefault(camera, False)
+    # Parameters.
+
+    def _check(self, values: dict[str, Any]) -> None:
+        """Refuse probes that cannot be, and take the others."""
+        if values.keys() & {'probes', 'probes_file'}:
+            text = values.get('probes', self._config.probes)
+            file = values.get('probes_file', self._config.probes_file)
+            self._probes = read_probes(text, file, config_folder())
+
+    def _probe_period_s(self) -> float:
+        rate_hz = self._config.probe_rate_hz
+        return 1 / rate_hz if rate_hz else 0.0
+
+    # What comes unasked.
+
+    def _seen(self, camera: str) -> None:
+        if self._scenes is not None:
+            self._scenes.show(camera)
 
     def _publish_caption(self, answer: Answer) -> None:
-        if self._active:
+        if self._active and self._config.captions:
             self._captions.publish(answer_to_caption(answer))
 
+    def _publish_scene(self, scene: Scene) -> None:
+        if self._active:
+            self._scene.publish(scene)
+
+    def _diagnose(self) -> None:
+        now_s = time.monotonic()
+        state = 'active' if self._active else self._model.state
+        model = diagnosis.Model(
+            state, self._model.name, self._model.backend, '', self._model.queue_size
+        )
+        load = self._worker.load() if self._worker is not None else Load()
+        parts = [
+            diagnosis.engine_part(model, load, self._record),
+            diagnosis.answers_part(self._record, now_s),
+            *(
+                diagnosis.camera_part(health, self._cameras.configs[health.name])
+                for health in self._cameras.health()
+            ),
+            diagnosis.host_part(read_host()),
+        ]
+        stamp = self.get_clock().now().to_msg()
+        name = self.get_fully_qualified_name().lstrip('/')
+        self._diagnostics.publish(diagnosis.diagnose(name, stamp, parts))
+
+    # What is asked.
+
     async def _ask(self, request: Ask.Request, response: Ask.Response) -> Ask.Response:
-        self._asking += 1
-        try:
-            answer = await self._answer(request.query)
-        except MobileVlmError as error:
-            response.status = error_to_status(error)
-        except Exception as error:
-            self.get_logger().error(f'a question failed:\n{traceback.format_exc()}')
-            response.status = Status(code=Status.INTERNAL, message=repr(error))
-        else:
-            response.status = answer_to_status(answer)
+        status, answer = await self._serve(request.query)
+        response.status = status
+        if answer is not None:
             response.answer = answer_to_message(answer)
-        finally:
-            self._asking -= 1
         return response
 
-    async def _answer(self, query: Query) -> Answer:
-        question = query_to_question(query)
-        camera, worker = self._camera(query.camera), self._worker
-        if worker is None or not self._active:
+    async def _serve(
+        self, query: Query, on_chunk: OnChunk = nothing, on_reply: OnReply = nothing
+    ) -> tuple[Status, Answer | None]:
+        """Every request ends here, with exactly one status."""
+        self._asking += 1
+        answer = None
+        try:
+            answer = await self._answer(query, on_chunk, on_reply)
+            status = answer_to_status(answer)
+        except MobileVlmError as error:
+            status = error_to_status(error)
+        except Exception as error:
+            self.get_logger().error(f'a question failed:\n{traceback.format_exc()}')
+            status = Status(code=Status.INTERNAL, message=repr(error))
+        finally:
+            self._asking -= 1
+        self._note(status, answer)
+        return status, answer
+
+    async def _answer(self, query: Query, on_chunk: OnChunk, on_reply: OnReply) -> Answer:
+        if self._desk is None or not self._active:
             raise NotActiveError('vlm_node is not active; configure and activate it, then ask')
-        cameras = self._cameras
-        if camera not in cameras:
-            raise NoImageError(f'no image from {camera} yet; check that it is publishing')
-        # Until the first answer, what is held may be from before a deactivation.
-        newest = query.frame == Query.NEWEST or not cameras[camera]
-        job = worker.submit(question, camera, newest)
-        await self._finished(job)
-        answer = job.result()
-        cameras[camera] = True
+        defaults = defaults_of(self._settings.get(EngineConfig))
+        answer = await self._desk.answer(query, defaults, on_chunk, on_reply)
+        self._cameras.answered(answer.camera)
         return answer
 
-    def _camera(self, name: str) -> str:
-        cameras = self._config.cameras
-        if name and name not in cameras:
-            raise UnknownCameraError(f'no camera {name!r}; there is {", ".join(cameras)}')
-        return name or cameras[0]
+    def _note(self, status: Status, answer: Answer | None) -> None:
+        name = status_name(status.code)
+        self._record.add(name, answer.timing if answer else None, time.monotonic())
+        if answer is not None and self._active:
+            self._answers.publish(answer_to_message(answer))
 
-    async def _finished(self, job: Job[Answer]) -> None:
-        """Wait for another thread; it has to wake the executor, since rclpy does not."""
-        wake = self.executor.wake
-        finished = Future()
-        finished.add_done_callback(lambda _: wake())
-        job.add_done_callback(finished.set_result)
-        await finished
+
+def status_name(code: int) -> str:
+    """The constant of msg/Status that has this value."""
+    names = [name for name in vars(Status) if name.isupper()]
+    return str(next(name for name in names if getattr(Status, name) == code))
 
 
 def _create() -> VlmNode:

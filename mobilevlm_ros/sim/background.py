@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
+    from mobilevlm_ros.navigation.pose import Pose
     from mobilevlm_ros.sim.camera import Camera
-    from mobilevlm_ros.sim.world import Look, Pose, World
+    from mobilevlm_ros.sim.world import Look, World
 
 WALL_HEIGHT = 2.6  # metres
 TEXELS = 128  # per texture side

@@ -9,10 +9,11 @@ from functools import cache
 import cv2
 import numpy as np
 
+from mobilevlm_ros.navigation.pose import Pose
 from mobilevlm_ros.sim.background import draw_room
 from mobilevlm_ros.sim.mesh import TINTS
 from mobilevlm_ros.sim.things import COLOURS, Thing, mesh_of
-from mobilevlm_ros.sim.world import Look, Pose, World
+from mobilevlm_ros.sim.world import Look, World
 
 NEAR = 0.08  # metres, nothing nearer is drawn
 SHIFT = 4  # fractional bits of OpenCV's polygon corners

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from mobilevlm_ros.sim.world import Pose, World, standing_free
+from mobilevlm_ros.navigation.pose import Pose
+from mobilevlm_ros.sim.world import World, standing_free
 
 MAX_SPEED = 1.0  # m/s
 MAX_TURN = 2.0  # rad/s

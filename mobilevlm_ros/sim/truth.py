@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mobilevlm_ros.navigation.pose import Pose
 from mobilevlm_ros.sim.camera import View, render
 from mobilevlm_ros.sim.things import Thing
-from mobilevlm_ros.sim.world import Pose, World, wall_distance
+from mobilevlm_ros.sim.world import World, wall_distance
 
 SURE_HEIGHT = 1 / 8  # of the image's height: such a thing is certainly seen
 SURE_SHARE = 0.5  # of its outline: less is hidden by others or by the image's edge

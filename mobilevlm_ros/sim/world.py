@@ -7,25 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mobilevlm_ros.navigation.pose import Pose
 from mobilevlm_ros.sim.things import KINDS, SEEN_PAIRS, Thing
 
 Pairs = tuple[tuple[str, str], ...]
 ROBOT_RADIUS = 0.30  # metres
-
-
-@dataclass(frozen=True)
-class Pose:
-    """The robot on the floor: metres and radians, yaw counter-clockwise from +x (REP 103)."""
-
-    x: float
-    y: float
-    yaw: float
-
-    def to_robot(self, x: float, y: float) -> tuple[float, float]:
-        """A point of the room seen from the robot: metres forward and metres to the left."""
-        dx, dy = x - self.x, y - self.y
-        c, s = math.cos(self.yaw), math.sin(self.yaw)
-        return c * dx + s * dy, -s * dx + c * dy
 
 
 @dataclass(frozen=True)

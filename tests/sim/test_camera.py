@@ -3,9 +3,10 @@ import math
 import numpy as np
 import pytest
 
+from mobilevlm_ros.navigation.pose import Pose
 from mobilevlm_ros.sim.camera import Camera, render
 from mobilevlm_ros.sim.things import KINDS, Thing
-from mobilevlm_ros.sim.world import Pose, World
+from mobilevlm_ros.sim.world import World
 
 POSE = Pose(1.0, 4.0, 0.0)
 

@@ -2,11 +2,12 @@ from collections import Counter
 
 import numpy as np
 
+from mobilevlm_ros.navigation.pose import Pose
 from mobilevlm_ros.sim.questions import QA, QUESTION_KINDS, ask, ask_all
 from mobilevlm_ros.sim.scenes import sample_scene
 from mobilevlm_ros.sim.things import Thing
 from mobilevlm_ros.sim.truth import Observation, observe
-from mobilevlm_ros.sim.world import Pose, World
+from mobilevlm_ros.sim.world import World
 
 THINGS = (
     Thing('barrel', 'red', 3.2, 6.2),

@@ -2,9 +2,10 @@ import math
 
 import pytest
 
+from mobilevlm_ros.navigation.pose import Pose
 from mobilevlm_ros.sim.robot import MAX_SPEED, drive
 from mobilevlm_ros.sim.things import Thing
-from mobilevlm_ros.sim.world import Pose, World
+from mobilevlm_ros.sim.world import World
 
 EMPTY = World(8.0, 8.0)
 START = Pose(2.0, 4.0, 0.0)

@@ -2,9 +2,10 @@ import math
 
 import pytest
 
+from mobilevlm_ros.navigation.pose import Pose
 from mobilevlm_ros.sim.things import Thing
 from mobilevlm_ros.sim.truth import observe
-from mobilevlm_ros.sim.world import Pose, World
+from mobilevlm_ros.sim.world import World
 
 POSE = Pose(1.0, 5.0, 0.0)
 

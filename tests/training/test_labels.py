@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from mobilevlm_ros.navigation.pose import Pose
 from mobilevlm_ros.sim.scenes import Scene
 from mobilevlm_ros.sim.things import KINDS, Thing
-from mobilevlm_ros.sim.world import Pose, World
+from mobilevlm_ros.sim.world import World
 from mobilevlm_ros.training.labels import (
     CENTRE,
     COLOUR_NAMES,

@@ -1,0 +1,112 @@
+"""py_trees behaviours that ask vlm_node; a tick never waits. Needs `pip install py_trees`."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import Any
+
+import py_trees
+from py_trees.common import Access, Status
+
+from mobilevlm_ros.client.client import VlmClient
+from mobilevlm_ros.client.values import Answer, VlmClientError
+
+
+class VlmAsk(py_trees.behaviour.Behaviour):
+    """Asks a question; writes the Answer to the blackboard.
+
+    RUNNING until the answer is there, then SUCCESS; FAILURE if there is none, with the reason as
+    feedback message. A question that is interrupted is left to end by itself.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        client: VlmClient,
+        question: str,
+        key: str = '',
+        deadline_s: float = 5.0,
+        **fields: Any,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            name: of the behaviour.
+            client: whom to ask; several behaviours may share it.
+            question: in words.
+            key: of the blackboard, for the answer; empty: nowhere.
+            deadline_s: from the first tick to the end of the answer.
+            fields: other fields of msg/Query, as for VlmClient.ask.
+        """
+        super().__init__(name)
+        self.answer: Answer | None = None
+        self._client = client
+        self._question = question
+        self._deadline_s = deadline_s
+        self._fields = fields
+        self._key = key
+        self._board = self.attach_blackboard_client(name)
+        if key:
+            self._board.register_key(key, access=Access.WRITE)
+        self._future: Future[Answer] | None = None
+
+    def initialise(self) -> None:
+        """Ask."""
+        self.answer = None
+        self._future = self._client.submit(self._question, self._deadline_s, **self._fields)
+
+    def update(self) -> Status:
+        """See whether there is an answer."""
+        assert self._future is not None
+        if not self._future.done():
+            return Status.RUNNING
+        try:
+            self.answer = self._future.result()
+        except VlmClientError as error:
+            self.feedback_message = str(error)
+            return Status.FAILURE
+        return self.conclude(self.answer)
+
+    def conclude(self, answer: Answer) -> Status:
+        """What an answer means."""
+        self.feedback_message = answer.text
+        if self._key:
+            self._board.set(self._key, answer)
+        return Status.SUCCESS
+
+
+class VlmCondition(VlmAsk):
+    """Asks a question of choices: SUCCESS for the wanted one, FAILURE for others.
+
+    An abstention, a stale image, a busy or absent vlm_node are FAILURE too: nobody should go on
+    because nothing was known.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        client: VlmClient,
+        question: str,
+        wanted: str = 'yes',
+        choices: tuple[str, ...] = ('yes', 'no'),
+        **options: Any,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            name: of the behaviour.
+            client: whom to ask.
+            question: in words.
+            wanted: the choice that is a success.
+            choices: all of them.
+            options: as for VlmAsk; `min_probability` below which nothing is known.
+        """
+        super().__init__(name, client, question, choices=choices, **options)
+        self._wanted = wanted
+
+    def conclude(self, answer: Answer) -> Status:
+        """Whether it is the wanted choice."""
+        super().conclude(answer)
+        said = 'abstained' if answer.abstained else answer.choice
+        self.feedback_message = f'{said} ({answer.probability:.2f})'
+        return Status.SUCCESS if answer.choice == self._wanted else Status.FAILURE

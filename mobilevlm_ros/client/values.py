@@ -1,0 +1,111 @@
+"""What a client gets back, and what it raises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mobilevlm_ros import msg
+
+_CODES = {
+    value: name
+    for name, value in vars(msg.Status).items()
+    if name.isupper() and isinstance(value, int)
+}
+
+
+class VlmClientError(Exception):
+    """Base of all that a client raises."""
+
+
+class NoReplyError(VlmClientError):
+    """vlm_node is not there, or did not reply in time."""
+
+
+class RefusedError(VlmClientError):
+    """vlm_node replied that it cannot answer.
+
+    Attributes:
+        code: name of a constant of msg/Status: STALE, BUSY, INVALID and so on.
+        answer: what there was of the answer when it ended; None: nothing.
+    """
+
+    def __init__(self, code: str, message: str, answer: Answer | None = None) -> None:
+        super().__init__(f'{code}: {message}')
+        self.code = code
+        self.answer = answer
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, and the image that it is about."""
+
+    text: str
+    stamp_ns: int  # of the image, nanoseconds
+    frame_id: str
+    camera: str
+    finish_reason: str  # stop, length, choice, deadline or cancelled
+    probabilities: Mapping[str, float] = field(default_factory=dict)  # by choice; empty: free text
+    choice: str | None = None  # None: free text, or abstained
+    abstained: bool = False
+    image_age_ms: float = 0.0  # when its use began
+    first_token_ms: float = 0.0  # from the request's arrival
+    total_ms: float = 0.0
+    message: Any = field(default=None, repr=False, compare=False)  # the mobilevlm_ros.msg.Answer
+
+    @property
+    def probability(self) -> float:
+        """Of the likeliest choice; not a number for free text."""
+        return max(self.probabilities.values(), default=float('nan'))
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A yes or a no; false in conditions unless it is a yes."""
+
+    yes: bool | None  # None: abstained
+    probability: float  # of yes, in [0, 1]
+    answer: Answer
+
+    def __bool__(self) -> bool:
+        return bool(self.yes)
+
+
+def answer_of(message: msg.Answer) -> Answer:
+    """The value of a message."""
+    stamp = message.header.stamp
+    taken = 0 <= message.choice < len(message.choices)
+    return Answer(
+        text=message.text,
+        stamp_ns=stamp.sec * 1_000_000_000 + stamp.nanosec,
+        frame_id=message.header.frame_id,
+        camera=message.camera,
+        finish_reason=message.finish_reason,
+        probabilities=dict(zip(message.choices, message.probabilities, strict=False)),
+        choice=message.choices[message.choice] if taken else None,
+        abstained=message.abstained,
+        image_age_ms=message.timing.image_age_ms,
+        first_token_ms=message.timing.first_token_ms,
+        total_ms=message.timing.total_ms,
+        message=message,
+    )
+
+
+def result_of(status: msg.Status, message: msg.Answer) -> Answer:
+    """The answer of a reply.
+
+    Raises:
+        RefusedError: if its status is not OK.
+    """
+    answer = answer_of(message)
+    if status.code == msg.Status.OK:
+        return answer
+    code = _CODES.get(status.code, f'status {status.code}')
+    raise RefusedError(code, status.message, answer if answer.finish_reason else None)
+
+
+def check_of(answer: Answer) -> Check:
+    """The verdict of an answer to a question with the choices yes and no."""
+    yes = None if answer.abstained else answer.choice == 'yes'
+    return Check(yes, answer.probabilities.get('yes', float('nan')), answer)

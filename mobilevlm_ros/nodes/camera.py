@@ -1,0 +1,150 @@
+"""One camera: its subscription, what of it is taken, and how it fares."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from rclpy.node import Node
+from rclpy.qos import (
+    HistoryPolicy,
+    QoSCompatibility,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_check_compatible,
+)
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import CompressedImage, Image
+
+from mobilevlm_ros.engine import Frame, ImageError
+from mobilevlm_ros.nodes.config import CameraConfig
+from mobilevlm_ros.nodes.conversions import compressed_to_frame, image_to_frame, stamp_of
+from mobilevlm_ros.nodes.gate import Gate
+
+AHEAD_NS = 1_000_000_000  # of our clock: so far may a stamp be before it counts as wrong
+
+Offer = Callable[[str, Callable[[], Frame]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class CameraHealth:
+    """What can be said of a camera."""
+
+    name: str
+    topic: str
+    publishers: int
+    mismatch: str  # why none of them can reach us; empty: nothing is wrong
+    taken: int  # frames since it was opened
+    silent_s: float  # since the last one was taken; infinite: never
+    clock: str  # what is odd about its stamps; empty: nothing
+
+
+class Camera:
+    """Takes serialised images from the middleware when somebody wants one.
+
+    They are deserialised by whoever decodes the frame, in that thread, if ever.
+    """
+
+    def __init__(self, node: Node, name: str, topic: str, config: CameraConfig, offer: Offer):
+        """Subscribe; nothing is taken before `want`.
+
+        Args:
+            node: whose executor takes the images.
+            name: of the camera.
+            topic: of raw images; compressed ones come from `<topic>/compressed`.
+            config: of this camera.
+            offer: gets the name, and what makes the frame.
+        """
+        self.name = name
+        self._node = node
+        self._offer = offer
+        self._gate = Gate()
+        self._qos = camera_qos(config)
+        self._kind = Image if config.transport == 'raw' else CompressedImage
+        self.subscription = node.create_subscription(
+            self._kind,
+            topic if config.transport == 'raw' else f'{topic}/compressed',
+            self._take,
+            self._qos,
+            raw=True,
+            callback_group=self._gate,
+        )
+        self._taken = 0
+        self._taken_at = float('-inf')  # on time.monotonic
+        self._stamp_ns = 0
+        self._clock = ''
+
+    def want(self) -> None:
+        """Take the newest image, or the next one; from any thread."""
+        self._gate.open = True
+        if self._node.executor is not None:
+            self._node.executor.wake()
+
+    def pull(self) -> None:
+        """Take what the middleware holds now, if anything; from the executor's thread."""
+        with self.subscription.handle:
+            found = self.subscription.handle.take_message(self._kind, True)
+        if found is not None:
+            self._take(found[0])
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        self._node.destroy_subscription(self.subscription)
+
+    def health(self) -> CameraHealth:
+        """How it fares."""
+        topic = self.subscription.topic_name
+        publishers = self._node.get_publishers_info_by_topic(topic)
+        silent_s = time.monotonic() - self._taken_at
+        found = [reason for p in publishers if (reason := mismatch(p.qos_profile, self._qos))]
+        # One that fits is enough.
+        reason = found[0] if found and len(found) == len(publishers) else ''
+        return CameraHealth(
+            self.name, topic, len(publishers), reason, self._taken, silent_s, self._clock
+        )
+
+    def _take(self, data: bytes) -> None:
+        self._gate.open = False
+        self._taken += 1
+        self._taken_at = time.monotonic()
+        self._watch_clock(stamp_of(data))
+        self._offer(self.name, partial(decode, self._kind, data, self.name))
+
+    def _watch_clock(self, stamp_ns: int) -> None:
+        ahead = stamp_ns - self._node.get_clock().now().nanoseconds
+        back = self._stamp_ns - stamp_ns
+        if stamp_ns and ahead > AHEAD_NS:
+            self._clock = f'stamps are {ahead * 1e-9:.1f} s ahead of this clock'
+        elif back > 0:
+            self._clock = f'stamps jumped back by {back * 1e-9:.3f} s'
+        else:
+            self._clock = ''
+        self._stamp_ns = stamp_ns
+
+
+def camera_qos(config: CameraConfig) -> QoSProfile:
+    """The newest image alone, with the reliability that the config names."""
+    reliability = ReliabilityPolicy[config.reliability.upper()]
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=reliability)
+
+
+def mismatch(offered: QoSProfile, wanted: QoSProfile) -> str:
+    """Why a publisher cannot reach a subscription; empty if it can."""
+    verdict, reason = qos_check_compatible(offered, wanted)
+    return str(reason) if verdict == QoSCompatibility.ERROR else ''
+
+
+def decode(kind: type, data: bytes, camera: str) -> Frame:
+    """The frame in a serialised image.
+
+    Raises:
+        ImageError: if it is not an image, or of an encoding that is not known.
+    """
+    try:
+        message = deserialize_message(data, kind)
+    except Exception as error:  # of a class that rclpy does not export
+        raise ImageError(f'not a whole {kind.__name__} message: {error}') from error
+    convert = image_to_frame if kind is Image else compressed_to_frame
+    return convert(message, camera)

@@ -1,0 +1,118 @@
+"""All cameras of the node, and when their images are taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from rclpy.node import Node
+
+from mobilevlm_ros.engine import EngineConfig, EngineWorker, Frame, NoImageError
+from mobilevlm_ros.nodes.camera import Camera, CameraHealth
+from mobilevlm_ros.nodes.config import CameraConfig, VlmNodeConfig
+from mobilevlm_ros.nodes.errors import UnknownCameraError
+
+WAKE_HZ = 30.0  # how often an image is taken where the engine would look at every one
+
+
+class Cameras:
+    """Subscriptions from activate to deactivate; what they take goes to the worker."""
+
+    def __init__(
+        self,
+        node: Node,
+        config: VlmNodeConfig,
+        configs: Mapping[str, CameraConfig],
+        on_image: Callable[[str], None],
+    ) -> None:
+        """Nothing is subscribed before `open`.
+
+        Args:
+            node: whose subscriptions.
+            config: names of the cameras.
+            configs: of each camera.
+            on_image: called with the name of a camera whose image was taken.
+        """
+        self.configs = dict(configs)
+        self._on_image = on_image
+        self._node = node
+        self._config = config
+        self._open: dict[str, Camera] = {}
+        self._seen: dict[str, bool] = {}  # since the last activation: whether answered about
+        self._waiting: dict[str, list[Callable[[], None]]] = {}
+        self._timer = None
+
+    def open(self, worker: EngineWorker, engine: EngineConfig) -> None:
+        """Subscribe to all; take images as often as the engine looks."""
+        self._worker = worker
+        self._on_demand = engine.look == 'on_demand'
+        self._seen = {}
+        for name in self._config.cameras:
+            topic = self._config.image_topic(name)
+            self._open[name] = Camera(self._node, name, topic, self.configs[name], self._keep)
+        if not self._on_demand:
+            period_s = 1 / (engine.look_rate_hz or WAKE_HZ)
+            self._timer = self._node.create_timer(period_s, self.want)
+            self.want()
+
+    def close(self) -> None:
+        """Unsubscribe from all."""
+        if self._timer is not None:
+            self._node.destroy_timer(self._timer)
+            self._timer = None
+        for camera in self._open.values():
+            camera.close()
+        self._open = {}
+
+    def want(self) -> None:
+        """Take an image of every camera."""
+        for camera in self._open.values():
+            camera.want()
+
+    def wait(self, name: str, arrived: Callable[[], None]) -> None:
+        """Call back once, when an image has come that was not there before."""
+        camera = self._open[name]
+        camera.pull()
+        self._waiting.setdefault(name, []).append(arrived)
+        camera.want()
+
+    def named(self, name: str) -> str:
+        """The camera of this name; the first one if there is no name.
+
+        Raises:
+            UnknownCameraError: listing those that there are.
+        """
+        cameras = self._config.cameras
+        if name and name not in cameras:
+            raise UnknownCameraError(f'no camera {name!r}; there is {", ".join(cameras)}')
+        return name or cameras[0]
+
+    def prepare(self, name: str, newest: bool) -> bool:
+        """Take what the middleware has, if it may be needed; whether to look at the newest.
+
+        Until the first answer, what the engine holds may be from before a deactivation.
+
+        Raises:
+            NoImageError: if the camera sent nothing since the activation.
+        """
+        newest = newest or not self._seen.get(name)
+        if newest or self._on_demand:
+            self._open[name].pull()
+        if name not in self._seen:
+            raise NoImageError(f'no image from {name} yet; check that it is publishing')
+        return newest
+
+    def answered(self, name: str) -> None:
+        """Note that what the engine holds of a camera is from since the activation."""
+        if name in self._seen:
+            self._seen[name] = True
+
+    def health(self) -> list[CameraHealth]:
+        """Of all that are open."""
+        return [camera.health() for camera in self._open.values()]
+
+    def _keep(self, name: str, source: Callable[[], Frame]) -> None:
+        self._worker.offer(name, source)
+        self._seen.setdefault(name, False)
+        for arrived in self._waiting.pop(name, []):
+            arrived()
+        self._on_image(name)

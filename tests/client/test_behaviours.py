@@ -1,0 +1,89 @@
+"""py_trees behaviours over a client that answers as told."""
+
+from concurrent.futures import Future
+
+import pytest
+from py_trees.blackboard import Blackboard
+from py_trees.common import Status
+
+from mobilevlm_ros.client import Answer, NoReplyError
+from mobilevlm_ros.client.behaviours import VlmAsk, VlmCondition
+
+
+class Told:
+    """Keeps what was asked, and futures for the test to answer."""
+
+    def __init__(self):
+        self.asked = []
+        self.futures = []
+
+    def submit(self, question, deadline_s, **fields):
+        self.asked.append((question, deadline_s, fields))
+        self.futures.append(Future())
+        return self.futures[-1]
+
+
+def answer(choice=None, text='', abstained=False):
+    probabilities = {'yes': 0.8, 'no': 0.2} if choice or abstained else {}
+    return Answer(text, 0, '', '', 'choice', probabilities, choice, abstained)
+
+
+@pytest.fixture
+def told():
+    return Told()
+
+
+def test_ticks_do_not_wait_and_do_not_ask_again(told):
+    behaviour = VlmAsk('ask', told, 'What is ahead?', deadline_s=2.0, camera='front')
+    for _ in range(5):
+        behaviour.tick_once()
+        assert behaviour.status == Status.RUNNING
+    assert told.asked == [('What is ahead?', 2.0, {'camera': 'front'})]
+
+
+def test_the_answer_lands_on_the_blackboard(told):
+    behaviour = VlmAsk('ask', told, 'What is ahead?', key='ahead')
+    behaviour.tick_once()
+    told.futures[0].set_result(answer(text='a red box'))
+    behaviour.tick_once()
+    assert behaviour.status == Status.SUCCESS
+    assert Blackboard.get('ahead').text == 'a red box'
+
+
+@pytest.mark.parametrize(
+    ('found', 'status', 'message'),
+    [
+        (answer('yes'), Status.SUCCESS, 'yes (0.80)'),
+        (answer('no'), Status.FAILURE, 'no (0.80)'),
+        (answer(abstained=True), Status.FAILURE, 'abstained (0.80)'),
+    ],
+)
+def test_a_condition_holds_only_where_the_wanted_choice_was_taken(told, found, status, message):
+    condition = VlmCondition('clear?', told, 'Is the path ahead clear?', min_probability=0.7)
+    condition.tick_once()
+    told.futures[0].set_result(found)
+    condition.tick_once()
+    assert (condition.status, condition.feedback_message) == (status, message)
+    assert told.asked[0][2] == {'choices': ('yes', 'no'), 'min_probability': 0.7}
+
+
+def test_no_reply_is_a_failure_that_says_why(told):
+    condition = VlmCondition('clear?', told, 'Is the path ahead clear?')
+    condition.tick_once()
+    told.futures[0].set_exception(NoReplyError('/vlm_node is not there'))
+    condition.tick_once()
+    assert condition.status == Status.FAILURE
+    assert 'is not there' in condition.feedback_message
+
+
+def test_it_asks_anew_each_time_that_it_is_begun(told):
+    behaviour = VlmAsk('ask', told, 'What is ahead?')
+    for number in range(2):
+        behaviour.tick_once()
+        told.futures[number].set_result(answer(text=str(number)))
+        behaviour.tick_once()
+        assert behaviour.answer.text == str(number)
+    behaviour.tick_once()
+    behaviour.stop(Status.INVALID)
+    behaviour.tick_once()
+    assert len(told.asked) == 4

@@ -1,0 +1,91 @@
+"""The Python client against a vlm_node without a model."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from mobilevlm_ros.client import NoReplyError, RefusedError, VlmClient
+
+pytestmark = pytest.mark.ros
+
+
+@pytest.fixture
+def vlm(ros_domain):
+    with VlmClient() as vlm:
+        yield vlm
+
+
+@pytest.fixture
+def shown(start_fake, client, vlm):
+    """A vlm_node that has seen a grey image, whose stamp this is."""
+    start_fake(captions=False)
+    stamp = client.show(90)
+    client.answer()
+    return stamp
+
+
+def test_an_answer_tells_which_image_it_is_about(shown, vlm):
+    answer = vlm.ask('Well?')
+    assert answer.text == 'Well? brightness 90'
+    assert (answer.stamp_ns, answer.frame_id, answer.camera) == (shown, 'lens', 'camera')
+    assert answer.total_ms > 0 and answer.probabilities == {}
+
+
+def test_a_refusal_is_raised_with_its_status(shown, vlm):
+    with pytest.raises(RefusedError, match='INVALID: the question is empty') as caught:
+        vlm.ask(' ')
+    assert caught.value.code == 'INVALID'
+    with pytest.raises(RefusedError, match='UNKNOWN_CAMERA'):
+        vlm.ask('Well?', camera='rear')
+
+
+def test_nobody_there_is_an_error_within_the_deadline(vlm):
+    began = time.monotonic()
+    with pytest.raises(NoReplyError, match='vlm_node is not there'):
+        vlm.ask('Well?', deadline_s=0.2)
+    assert time.monotonic() - began < 10
+
+
+def test_a_field_that_there_is_not_is_named(vlm):
+    with pytest.raises(TypeError, match='no field colour; there is question, camera'):
+        vlm.ask('Well?', colour='red')
+
+
+def test_many_threads_may_ask_at_once(shown, vlm):
+    answers = {}
+
+    def ask(number):
+        answers[number] = vlm.ask(f'Number {number}?').text
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == {number: f'Number {number}? brightness 90' for number in range(8)}
+
+
+def test_answers_can_be_awaited_together(shown, vlm):
+    async def ask():
+        return await asyncio.gather(*(vlm.ask_async(f'{letter}?') for letter in 'ab'))
+
+    texts = [answer.text for answer in asyncio.run(ask())]
+    assert texts == ['a? brightness 90', 'b? brightness 90']
+
+
+def test_a_request_made_before_the_node_is_there_is_answered_once_it_is(start_fake, client, vlm):
+    future = vlm.submit(' ', deadline_s=60)
+    start_fake()
+    with pytest.raises(RefusedError, match='INVALID'):
+        future.result(60)
+
+
+def test_it_goes_on_after_the_node_was_replaced(start_fake, client, vlm):
+    for _ in range(2):
+        process = start_fake(captions=False)
+        with pytest.raises(RefusedError, match='INVALID'):
+            vlm.ask(' ', deadline_s=30)
+        process.kill()
+        process.wait()
