@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rclpy.duration import Duration
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
@@ -12,6 +13,8 @@ from mobilevlm_ros.nodes.params import declare
 from mobilevlm_ros.nodes.qos import FRAMES_OUT
 from mobilevlm_ros.nodes.runner import run
 from mobilevlm_ros.nodes.sources import open_source
+
+ACKED_WITHIN_S = 0.3
 
 
 class CameraNode(Node):
@@ -28,7 +31,8 @@ class CameraNode(Node):
         self.create_timer(1 / (self._config.rate or self._source.rate), self._publish_next)
 
     def stop(self) -> bool:
-        """Nothing to wait for."""
+        """Let the last image arrive."""
+        self._publisher.wait_for_all_acked(Duration(seconds=ACKED_WITHIN_S))
         return True
 
     def _publish_next(self) -> None:

@@ -40,6 +40,7 @@ def defaults_of(config: EngineConfig) -> Question:
         max_tokens=config.max_tokens,
         temperature=config.temperature,
         top_p=config.top_p,
+        repeat_penalty=config.repeat_penalty,
         max_age_s=config.max_age_s,
         deadline_s=config.deadline_s,
     )

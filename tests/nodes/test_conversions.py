@@ -20,7 +20,7 @@ from mobilevlm_ros.engine import (
     Timing,
 )
 from mobilevlm_ros.msg import Caption, Query, Status
-from mobilevlm_ros.nodes import conversions, errors
+from mobilevlm_ros.nodes import errors
 from mobilevlm_ros.nodes.conversions import (
     answer_to_caption,
     answer_to_message,
@@ -90,35 +90,28 @@ def test_a_query_becomes_a_question():
     )
 
 
-UNSERVED = {
-    'session': 's',
-    'stamp': STAMP,
-    'roi': RegionOfInterest(width=5),
-    'image': CompressedImage(data=b'x'),
-    'choices': ['yes'],
-    'json_schema': '{}',
-    'min_probability': 0.5,
-    'repeat_penalty': 1.1,
-    'priority': 1,
-    'frame': Query.NEXT,
-}
+def test_every_field_that_says_what_is_asked_reaches_the_question():
+    roi = RegionOfInterest(x_offset=1, y_offset=2, width=3, height=4)
+    query = Query(
+        question='Well?', choices=['yes', 'no'], min_probability=0.5, repeat_penalty=1.5,
+        session='tour', roi=roi, priority=7,
+    )  # fmt: skip
+    question = query_to_question(query)
+    assert (question.choices, question.min_probability) == (('yes', 'no'), 0.5)
+    assert (question.repeat_penalty, question.session, question.roi) == (1.5, 'tour', (1, 2, 3, 4))
+    assert question.priority < query_to_question(Query(question='Well?')).priority
 
 
-@pytest.mark.parametrize('name', UNSERVED)
-def test_a_field_that_is_not_served_is_refused_by_its_name(name):
-    with pytest.raises(QuestionError, match=name) as caught:
-        query_to_question(Query(question='Well?', **{name: UNSERVED[name]}))
-    assert error_to_status(caught.value).code == Status.INVALID
-
-
-def test_no_field_of_a_query_is_ignored():
-    served = {'question', 'camera', 'frame', 'max_age', 'max_tokens', 'temperature', 'top_p',
-              'seed', 'stop', 'deadline'}  # fmt: skip
-    assert served | set(conversions.UNSERVED) == set(Query.get_fields_and_field_types())
+def test_zeros_mean_what_the_node_was_told():
+    defaults = Question('x', max_tokens=9, temperature=0.7, max_age_s=2.0)
+    question = query_to_question(Query(question='Well?', max_tokens=5), defaults)
+    assert (question.max_tokens, question.temperature, question.max_age_s) == (5, 0.7, 2.0)
+    assert question.text == 'Well?'
 
 
 @pytest.mark.parametrize('fields', [
-    {'question': ''}, {'question': ' \n'}, {'frame': Query.STAMP}, {'frame': 9},
+    {'question': ''}, {'question': ' \n'}, {'frame': 9}, {'roi': RegionOfInterest(width=5)},
+    {'choices': ['yes', 'no'], 'json_schema': '{}'},
     {'max_age': Duration(sec=-1)}, {'deadline': Duration(sec=-1)},
     {'temperature': -0.1}, {'temperature': 2.5}, {'temperature': math.nan},
     {'top_p': 1.5}, {'top_p': -1.0},
@@ -139,6 +132,12 @@ def test_an_answer_becomes_a_message_with_every_timing():
     assert (message.text, message.question, message.camera) == ('a box', 'What?', 'front')
     assert (message.finish_reason, message.model, message.backend) == ('stop', 'nano', 'b')
     assert (message.choice, list(message.choices), message.abstained) == (-1, [], False)
+    chosen = dataclasses.replace(
+        an_answer(), choices=('a', 'b'), probabilities=(0.25, 0.75), choice=1, session='tour'
+    )
+    message = answer_to_message(chosen)
+    assert (list(message.choices), list(message.probabilities)) == (['a', 'b'], [0.25, 0.75])
+    assert (message.choice, message.session) == (1, 'tour')
     for name, value in dataclasses.asdict(an_answer().timing).items():
         assert getattr(message.timing, name) == value
 
