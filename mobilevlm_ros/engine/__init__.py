@@ -1,6 +1,7 @@
 """Inference without ROS: a bundle, frames and questions in, answers out."""
 
 from mobilevlm_ros.engine.bundle import Bundle, load_bundle
+from mobilevlm_ros.engine.captions import Caption
 from mobilevlm_ros.engine.config import EngineConfig, setting
 from mobilevlm_ros.engine.engine import EncodedFrame, Engine, open_engine
 from mobilevlm_ros.engine.errors import (
@@ -57,6 +58,7 @@ __all__ = [
     'BundleSchemaError',
     'BusyError',
     'CancelledError',
+    'Caption',
     'Chunk',
     'ClosedError',
     'ConfigError',

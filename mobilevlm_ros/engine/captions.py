@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from mobilevlm_ros.engine.change import ChangeGate, GateSettings
+from mobilevlm_ros.engine.change import ChangeGate, GateSettings, Reason
+from mobilevlm_ros.engine.config import EngineConfig
 from mobilevlm_ros.engine.draft import Draft, DraftLength, DraftPlan
+from mobilevlm_ros.engine.types import Answer, Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """What is said of a view unasked."""
+
+    answer: Answer
+    reason: Reason
+    change: float  # from the view of the last caption: 0 the same, 2 opposite
+
+
+OnCaption = Callable[[Caption], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Due:
+    """A view that is to be spoken of."""
+
+    visual: Floats
+    at: float  # when it was seen, on time.perf_counter
+    reason: Reason
+    change: float
 
 
 class Captioner:
@@ -13,8 +38,22 @@ class Captioner:
 
     def __init__(self, settings: GateSettings, plan: DraftPlan) -> None:
         self.gate = ChangeGate(settings)
+        self.due: Due | None = None
+        self.telling = False  # a caption is in progress
         self._length = DraftLength(plan)
         self._last: Sequence[int] = ()
+
+    def see(self, visual: Floats, at: float) -> None:
+        """Judge a view; `due` says whether to speak of it."""
+        change = self.gate.change(visual)
+        reason = self.gate.reason(change, at)
+        if reason is not None:
+            self.due = Due(visual, at, reason, change)
+
+    def tell(self, due: Due) -> None:
+        """Note that a view is spoken of; its visual tokens may be overwritten afterwards."""
+        self.gate.tell(due.visual.copy(), due.at)
+        self.due, self.telling = None, True
 
     def draft(self) -> Draft:
         """Guesses for the next caption, for a DraftedText."""
@@ -23,3 +62,11 @@ class Captioner:
     def keep(self, said: Sequence[int]) -> None:
         """Take the tokens of a caption, its end token left out, as the draft of the next."""
         self._last = said
+
+
+def gate_settings(config: EngineConfig) -> GateSettings:
+    """What counts as a change."""
+    return GateSettings(
+        config.look_change, config.caption_change, config.caption_heartbeat_s,
+        config.caption_period_s,
+    )  # fmt: skip

@@ -85,7 +85,7 @@ class ChangeGate:
         self._settings = settings
         self._looked: Floats | None = None  # thumbnail
         self._told: Floats | None = None  # visual tokens
-        self._told_at = math.inf
+        self.told_at = math.inf  # when a view was last spoken of
 
     def must_look(self, thumbnail: Floats, now: float) -> bool:
         """Whether a frame is worth encoding: it differs, or a heartbeat will be about it."""
@@ -106,7 +106,7 @@ class ChangeGate:
         """Why to speak of a view that is so far from the last one; None: say nothing."""
         if self._told is None:
             return Reason.FIRST
-        if now - self._told_at < self._settings.period_s:
+        if now - self.told_at < self._settings.period_s:
             return None
         if not self._settings.caption_change:
             return Reason.RATE
@@ -116,8 +116,8 @@ class ChangeGate:
 
     def tell(self, visual: Floats, now: float) -> None:
         """Note that a view is spoken of."""
-        self._told, self._told_at = visual, now
+        self._told, self.told_at = visual, now
 
     def _heartbeat_due(self, now: float) -> bool:
         after_s = self._settings.heartbeat_s
-        return bool(after_s) and now - self._told_at >= after_s
+        return bool(after_s) and now - self.told_at >= after_s

@@ -98,8 +98,26 @@ class EngineConfig:
     repeat_penalty: float = setting(
         1.0, 'makes tokens that were just said less likely; 1: none', low=1.0, high=2.0
     )
+    look_change: float = setting(
+        0.04,
+        'with look on_change: of luma, relative to its mean, from which a frame is looked at',
+        low=0.0,
+        high=10.0,
+    )
     caption_period_s: float = setting(
         1.0, 'least time between two captions of a camera', low=0.0, high=1e6
+    )
+    caption_change: float = setting(
+        0.01,
+        'distance of views, 0 to 2, from which a caption is said; 0: of every view',
+        low=0.0,
+        high=2.0,
+    )
+    caption_heartbeat_s: float = setting(
+        10.0, 'say a caption after so long even if nothing changed; 0: never', low=0.0, high=1e6
+    )
+    drafts: bool = setting(
+        True, 'guess captions from the last one, where the model was found to say the same'
     )
 
     def __post_init__(self) -> None:

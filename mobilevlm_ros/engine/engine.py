@@ -17,6 +17,7 @@ import numpy as np
 
 from mobilevlm_ros.engine import errors
 from mobilevlm_ros.engine.answering import Asked
+from mobilevlm_ros.engine.budget import check_budget, plan_memory, release_freed_memory
 from mobilevlm_ros.engine.bundle import Bundle, load_bundle
 from mobilevlm_ros.engine.config import EngineConfig
 from mobilevlm_ros.engine.encoder import VisionEncoder, create_encoder
@@ -272,9 +273,11 @@ def open_engine(
     """
     config = config or EngineConfig()
     bundle = load_bundle(path, config.verify)
+    check_budget(plan_memory(bundle, config))
     with ExitStack() as opened:
         encoder = create_encoder(bundle, config)
         opened.callback(encoder.close)
+        release_freed_memory()  # glibc keeps what loading has freed
         sequences, shared = sequences_needed(config), shared_cells(bundle, config)
         llm = create_llm(bundle, config, sequences, shared)
         opened.callback(llm.close)

@@ -25,7 +25,7 @@ class Looks:
         engine: Engine,
         board: Board,
         changed: threading.Condition,
-        on_held: Callable[[CameraSlot], None],
+        on_held: Callable[[EncodedFrame], None],
     ) -> None:
         self.engine = engine
         self.board = board
@@ -92,7 +92,7 @@ class CameraLook:
         with self.looks.changed:
             self.slot.hold(self.number, self.encoded, timing, time.perf_counter())
         self.looks.end()
-        self.looks.on_held(self.slot)
+        self.looks.on_held(self.encoded)
 
     def fail(self, error: Exception) -> None:
         """The camera's last frame may have made room for it."""

@@ -31,9 +31,6 @@ class CameraSlot:
     taken_at: float = -math.inf  # on time.perf_counter, as the following ones
     encoded_at: float = -math.inf  # the held frame
     held_at: float = -math.inf
-    next_caption: float = -math.inf
-    caption_due: bool = False
-    telling: bool = False  # a caption is in progress
     skipped: int = 0  # number of the last frame that did not differ enough to be looked at
     failed: int = 0  # number of the last frame that could not be looked at
     failure: MobileVlmError | None = None  # and why

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mobilevlm_ros.engine.answering import Asked
 from mobilevlm_ros.engine.board import Board
 from mobilevlm_ros.engine.engine import Engine
-from mobilevlm_ros.engine.errors import MobileVlmError, no_image
+from mobilevlm_ros.engine.errors import no_image
 from mobilevlm_ros.engine.frames import HeldFrame
 from mobilevlm_ros.engine.looks import Looks
 from mobilevlm_ros.engine.regions import crop
 from mobilevlm_ros.engine.requests import Request
 from mobilevlm_ros.engine.slots import CameraSlot
-from mobilevlm_ros.engine.types import CAPTION, WHOLE, Answer, Question
+from mobilevlm_ros.engine.telling import Captions
+from mobilevlm_ros.engine.types import WHOLE, Answer
 
 _logger = logging.getLogger(__name__)
-
-OnCaption = Callable[[Answer], None]
 
 
 class Talker:
@@ -32,7 +29,7 @@ class Talker:
         engine: Engine,
         board: Board,
         changed: threading.Condition,
-        on_caption: OnCaption | None,
+        captions: Captions,
     ) -> None:
         """Nobody else calls the engine's language side.
 
@@ -40,17 +37,16 @@ class Talker:
             engine: whose.
             board: what is to be done; touched under `changed` alone.
             changed: its lock, notified when there is news.
-            on_caption: what captions go to; None: there are none.
+            captions: what is said unasked.
         """
         self.active: list[Request] = []  # that have begun and have no answer yet
         self.load = engine.language.load()
-        self.looks = Looks(engine, board, changed, self._note_held)
+        self.looks = Looks(engine, board, changed, captions.see)
         self.changed = changed
-        self.on_caption = on_caption
         self._engine = engine
         self._language = engine.language
         self._board = board
-        self._caption = Question(engine.bundle.caption_question, priority=CAPTION)
+        self._captions = captions
 
     def turn(self) -> bool:
         """Begin what can begin, decode one batch, deliver; false if nothing was there to do."""
@@ -59,7 +55,7 @@ class Talker:
         for request in waiting:
             self._end_overdue(request)
         begun = self._begin_answers([r for r in waiting if not r.reply.done()])
-        self._begin_captions()
+        self._captions.begin()
         self.looks.begin()
         self.load = self._language.load(len(waiting) - begun)
         worked = self._language.scheduler.tick()
@@ -162,29 +158,6 @@ class Talker:
             frames.release(group.held)
             group.held = None
 
-    # Captions.
-
-    def _note_held(self, slot: CameraSlot) -> None:
-        slot.caption_due = self.on_caption is not None and (
-            slot.caption_due or time.perf_counter() >= slot.next_caption
-        )
-
-    def _begin_captions(self) -> None:
-        for camera, slot in list(self._board.slots.items()):
-            held = self._language.find(camera) if slot.caption_due and not slot.telling else None
-            if held is None:
-                continue
-            try:
-                asked = Asked(self._caption)
-                if self._language.answer(asked, held, Telling(self, camera, slot)) is None:
-                    continue
-            except MobileVlmError as error:
-                _logger.warning('camera %r: no caption: %s', camera, error)
-            else:
-                slot.telling = True
-            slot.caption_due = False
-            slot.next_caption = time.perf_counter() + self._engine.config.caption_period_s
-
 
 @dataclass(slots=True, eq=False)
 class Answering:
@@ -206,29 +179,3 @@ class Answering:
     def interruption(self) -> Exception | None:
         """As the asker has it."""
         return self.request.interruption()
-
-
-@dataclass(slots=True, eq=False)
-class Telling:
-    """The outcome of a caption."""
-
-    talker: Talker
-    camera: str
-    slot: CameraSlot
-
-    def succeed(self, answer: Answer) -> None:
-        """Deliver the caption."""
-        self.slot.telling = False
-        try:
-            if self.talker.on_caption is not None:
-                self.talker.on_caption(answer)
-        except Exception:
-            _logger.exception('camera %r: the caption could not be delivered', self.camera)
-
-    def fail(self, error: Exception) -> None:
-        """Say why there is none."""
-        self.slot.telling = False
-        _logger.warning('camera %r: no caption: %s', self.camera, error)
-
-    def interruption(self) -> None:
-        """A caption waits; it is not broken off."""

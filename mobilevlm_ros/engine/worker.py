@@ -18,13 +18,15 @@ from functools import partial
 from mobilevlm_ros.engine import errors
 from mobilevlm_ros.engine.answering import Asked, ignore
 from mobilevlm_ros.engine.board import Board, Look
+from mobilevlm_ros.engine.captions import OnCaption, gate_settings
 from mobilevlm_ros.engine.engine import Engine
 from mobilevlm_ros.engine.gates import ChangedViews, Gate
 from mobilevlm_ros.engine.generation import OnChunk
 from mobilevlm_ros.engine.regions import crop
 from mobilevlm_ros.engine.requests import Group, Reply, Request
 from mobilevlm_ros.engine.slots import FrameSource
-from mobilevlm_ros.engine.talker import OnCaption, Talker
+from mobilevlm_ros.engine.talker import Talker
+from mobilevlm_ros.engine.telling import Captions
 from mobilevlm_ros.engine.types import Chunk, Frame, Load, Question
 
 JOIN_S = 10.0  # one look of the largest model on the slowest machine
@@ -46,12 +48,13 @@ class EngineWorker:
         Args:
             engine: nobody else may call it from now on.
             on_caption: called from the language thread with the answer to the bundle's caption
-                question, after a look, at most once per `caption_period_s` and camera.
+                question, when the view of a camera has changed (see EngineConfig).
             gate: what `look: on_change` goes by; None: coarse luma.
         """
         self._engine = engine
         on_change = engine.config.look == 'on_change'
-        self._gate = (gate or ChangedViews()) if on_change else None
+        views = ChangedViews(gate_settings(engine.config)) if on_change and not gate else None
+        self._gate = (gate or views) if on_change else None
         self._changed = threading.Condition()
         self._board = Board(
             self._look_period_s(),
@@ -59,7 +62,8 @@ class EngineWorker:
             engine.config.queue_size,
             lambda question, frame: engine.age_s(frame) > engine.max_age_s(question),
         )
-        self._talker = Talker(engine, self._board, self._changed, on_caption)
+        captions = Captions(engine, on_caption, views)
+        self._talker = Talker(engine, self._board, self._changed, captions)
         self._closed: Exception | None = None
         self._news = 0  # counts what the language thread may have to do with
         self._threads = [

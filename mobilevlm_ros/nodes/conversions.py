@@ -13,6 +13,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from mobilevlm_ros import msg
 from mobilevlm_ros.engine import (
     Answer,
+    Caption,
     Frame,
     ImageError,
     MobileVlmError,
@@ -148,12 +149,14 @@ def answer_to_message(answer: Answer) -> msg.Answer:
     return message
 
 
-def answer_to_caption(answer: Answer, reason: int = msg.Caption.RATE) -> msg.Caption:
-    """The caption that an answer to the caption question is."""
+def caption_to_message(caption: Caption) -> msg.Caption:
+    """The message of a caption, under the header of its source image."""
+    answer = caption.answer
     message = msg.Caption(
         camera=answer.camera,
         text=answer.text,
-        reason=reason,
+        reason=int(caption.reason),
+        change=caption.change,
         timing=timing_to_message(answer.timing),
     )
     message.header.stamp = ns_to_stamp(answer.stamp_ns)

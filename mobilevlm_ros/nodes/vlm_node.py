@@ -15,6 +15,7 @@ from rclpy.qos import QoSProfile
 
 from mobilevlm_ros.engine import (
     Answer,
+    Caption,
     ConfigError,
     Engine,
     EngineConfig,
@@ -25,14 +26,15 @@ from mobilevlm_ros.engine import (
     open_engine,
 )
 from mobilevlm_ros.msg import Answer as AnswerMessage
-from mobilevlm_ros.msg import Caption, Query, Scene, Status
+from mobilevlm_ros.msg import Caption as CaptionMessage
+from mobilevlm_ros.msg import Query, Scene, Status
 from mobilevlm_ros.nodes import diagnosis
 from mobilevlm_ros.nodes.cameras import Cameras
 from mobilevlm_ros.nodes.config import CameraConfig, VlmNodeConfig
 from mobilevlm_ros.nodes.conversions import (
-    answer_to_caption,
     answer_to_message,
     answer_to_status,
+    caption_to_message,
     error_to_status,
 )
 from mobilevlm_ros.nodes.desk import Desk, OnChunk, OnReply, defaults_of, nothing
@@ -81,7 +83,7 @@ class VlmNode(LifecycleNode):
         self._offer()
 
     def _offer(self) -> None:
-        self._captions = self.create_lifecycle_publisher(Caption, '~/caption', 10)
+        self._captions = self.create_lifecycle_publisher(CaptionMessage, '~/caption', 10)
         self._answers = self.create_lifecycle_publisher(AnswerMessage, '~/answer', 10)
         self._scene = self.create_lifecycle_publisher(Scene, '~/scene', 10)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -201,9 +203,9 @@ class VlmNode(LifecycleNode):
         if self._scenes is not None:
             self._scenes.show(camera)
 
-    def _publish_caption(self, answer: Answer) -> None:
+    def _publish_caption(self, caption: Caption) -> None:
         if self._active and self._config.captions:
-            self._captions.publish(answer_to_caption(answer))
+            self._captions.publish(caption_to_message(caption))
 
     def _publish_scene(self, scene: Scene) -> None:
         if self._active:

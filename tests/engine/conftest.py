@@ -18,7 +18,7 @@ import sentencepiece
 from onnx import TensorProto, helper, numpy_helper
 
 from mobilevlm_ros.engine import (
-    Answer,
+    Caption,
     Engine,
     EngineConfig,
     EngineWorker,
@@ -245,7 +245,7 @@ def start() -> Iterator[Callable[..., EngineWorker]]:
 
     def start(
         engine: Engine | None = None,
-        on_caption: Callable[[Answer], None] | None = None,
+        on_caption: Callable[[Caption], None] | None = None,
         **settings: Any,
     ) -> EngineWorker:
         engine = engine or create_fake_engine(EngineConfig(**{'look_rate_hz': 0.0, **settings}))

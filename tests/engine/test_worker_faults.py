@@ -4,8 +4,8 @@ import traceback
 import numpy as np
 
 from mobilevlm_ros.engine import (
-    Answer,
     BackendError,
+    Caption,
     EngineConfig,
     Frame,
     ImageError,
@@ -106,7 +106,7 @@ def test_a_language_model_that_fails_spoils_that_question_only(start: Start) -> 
 def test_a_caption_callback_that_fails_does_no_harm(start: Start) -> None:
     called = threading.Event()
 
-    def fail(answer: Answer) -> None:
+    def fail(caption: Caption) -> None:
         called.set()
         raise ValueError('no room for captions')
 
@@ -127,7 +127,7 @@ def test_a_fault_of_the_worker_fails_the_questions_and_is_not_hidden(start: Star
 
 
 def test_a_callback_that_wants_to_exit_does_not_leave_a_dead_worker(start: Start) -> None:
-    def leave(answer: Answer) -> None:
+    def leave(caption: Caption) -> None:
         raise SystemExit('out')
 
     worker = start(on_caption=leave)

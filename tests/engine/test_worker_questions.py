@@ -6,6 +6,7 @@ from typing import Any
 from mobilevlm_ros.engine import (
     Answer,
     BusyError,
+    Caption,
     DeadlineError,
     EngineConfig,
     Frame,
@@ -83,15 +84,16 @@ def test_waiting_is_told_from_working_in_the_timing(start: Start) -> None:
 
 
 def test_captions_come_after_looks_no_faster_than_their_period(start: Start) -> None:
-    captions: list[Answer] = []
-    worker = start(on_caption=captions.append, caption_period_s=0.1)
+    captions: list[Caption] = []
+    worker = start(on_caption=captions.append, caption_period_s=0.1, caption_change=0.0)
     begin = time.monotonic()
     while len(captions) < 4:
         worker.show(grey(30, frame_id='optical'))
         time.sleep(0.005)
     assert time.monotonic() - begin >= 3 * 0.1
-    assert captions[0].text == 'Describe the scene. brightness 30'
-    assert captions[0].frame_id == 'optical'
+    assert captions[0].answer.text == 'Describe the scene. brightness 30'
+    assert captions[0].answer.frame_id == 'optical'
+    assert [caption.reason.name for caption in captions[:3]] == ['FIRST', 'RATE', 'RATE']
 
 
 def test_questions_from_many_threads_all_get_answers_about_real_frames(

@@ -11,6 +11,7 @@ from mobilevlm_ros.engine import (
     Answer,
     BusyError,
     CancelledError,
+    Caption,
     Chunk,
     DeadlineError,
     EngineConfig,
@@ -66,8 +67,8 @@ def test_all_of_a_group_wait_or_none(start: Start) -> None:
 
 
 def test_those_that_are_being_answered_and_captions_do_not_fill_the_queue(start: Start) -> None:
-    engine = slow(0.01, queue_size=1, active_questions=2)
-    worker = start(engine, on_caption=lambda answer: None)
+    engine = slow(0.01, queue_size=1, active_questions=2, drafts=False)
+    worker = start(engine, on_caption=lambda caption: None)
     worker.show(grey(5))
     first = worker.submit(LONG)
     begun(worker)
@@ -180,8 +181,8 @@ def test_typed_answers_have_probabilities(start: Start) -> None:
 
 
 def test_a_caption_yields_to_questions(start: Start) -> None:
-    captions: list[Answer] = []
-    engine = slow(0.01, caption_period_s=0.0)
+    captions: list[Caption] = []
+    engine = slow(0.01, caption_period_s=0.0, drafts=False)
     worker = start(engine, on_caption=captions.append)
     worker.show(grey(10))
     begun(worker)
@@ -189,7 +190,7 @@ def test_a_caption_yields_to_questions(start: Start) -> None:
         text_of(worker.submit(Q))
         assert not captions
     until(lambda: bool(captions))
-    assert captions[0].text == 'Describe the scene. brightness 10'
+    assert captions[0].answer.text == 'Describe the scene. brightness 10'
 
 
 def test_urgent_questions_begin_first(start: Start) -> None:

@@ -19,12 +19,13 @@ from mobilevlm_ros.engine import (
     QuestionError,
     Timing,
 )
+from mobilevlm_ros.engine.change import Reason
 from mobilevlm_ros.msg import Caption, Query, Status
 from mobilevlm_ros.nodes import errors
 from mobilevlm_ros.nodes.conversions import (
-    answer_to_caption,
     answer_to_message,
     answer_to_status,
+    caption_to_message,
     compressed_to_frame,
     error_to_status,
     image_to_frame,
@@ -143,9 +144,10 @@ def test_an_answer_becomes_a_message_with_every_timing():
 
 
 def test_an_answer_becomes_a_caption():
-    message = answer_to_caption(an_answer())
+    message = caption_to_message(engine.Caption(an_answer(), Reason.CHANGE, 0.25))
     assert (message.header.stamp, message.header.frame_id) == (STAMP, 'lens')
-    assert (message.text, message.camera, message.reason) == ('a box', 'front', Caption.RATE)
+    assert (message.text, message.camera) == ('a box', 'front')
+    assert (message.reason, message.change) == (Caption.CHANGE, 0.25)
 
 
 def test_an_answer_that_the_deadline_cut_short_says_so():

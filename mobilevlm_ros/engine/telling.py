@@ -1,0 +1,124 @@
+"""What is said unasked: captions of the cameras' views, as they change."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from mobilevlm_ros.engine.answering import Asked
+from mobilevlm_ros.engine.captions import Caption, Captioner, Due, OnCaption, gate_settings
+from mobilevlm_ros.engine.draft import Draft, DraftedText, DraftPlan, plan_drafts
+from mobilevlm_ros.engine.engine import EncodedFrame, Engine
+from mobilevlm_ros.engine.errors import MobileVlmError
+from mobilevlm_ros.engine.gates import ChangedViews
+from mobilevlm_ros.engine.prompt import head_tokens, question_tokens
+from mobilevlm_ros.engine.sequences import HEAD
+from mobilevlm_ros.engine.types import CAPTION, Answer, Question
+
+_logger = logging.getLogger(__name__)
+
+
+class Captions:
+    """Begins captions in the language thread, one at a time for each camera."""
+
+    def __init__(
+        self, engine: Engine, on_caption: OnCaption | None, views: ChangedViews | None = None
+    ) -> None:
+        """Find out how far drafts may go, if there are to be captions.
+
+        Args:
+            engine: whose; its language model is idle.
+            on_caption: what captions go to; None: there are none.
+            views: what decides about looks; it hears of captions, for the heartbeat.
+        """
+        self.on_caption = on_caption
+        self.cameras: dict[str, Captioner] = {}
+        self._engine = engine
+        self._views = views
+        self._settings = gate_settings(engine.config)
+        self._question = Question(engine.bundle.caption_question, priority=CAPTION)
+        drafts = on_caption is not None and engine.config.drafts
+        self._plan = _plan(engine) if drafts else DraftPlan()
+
+    def see(self, encoded: EncodedFrame) -> None:
+        """Judge the view of a frame that is held from now on."""
+        if self.on_caption is not None:
+            camera = encoded.frame.camera
+            if camera not in self.cameras:
+                self.cameras[camera] = Captioner(self._settings, self._plan)
+            self.cameras[camera].see(encoded.visual, encoded.at)
+
+    def begin(self) -> None:
+        """Begin those that are due and find room."""
+        for camera, captioner in self.cameras.items():
+            if captioner.due is None or captioner.telling:
+                continue
+            try:
+                begun = self._begin(camera, captioner, captioner.due)
+            except MobileVlmError as error:
+                _logger.warning('camera %r: no caption: %s', camera, error)
+                captioner.due = None
+                continue
+            if begun and self._views is not None:
+                self._views.tell(camera, captioner.gate.told_at)
+
+    def _begin(self, camera: str, captioner: Captioner, due: Due) -> bool:
+        language = self._engine.language
+        held = language.find(camera)
+        if held is None:
+            return False
+        draft = captioner.draft()
+        asked = Asked(self._question, extend=DraftedText(language.llm, draft))
+        if language.answer(asked, held, Telling(self, captioner, due, draft)) is None:
+            return False
+        captioner.tell(due)
+        return True
+
+    def end(self, captioner: Captioner, draft: Draft) -> None:
+        """A caption is over; its tokens are the draft of the next."""
+        captioner.telling = False
+        is_end = self._engine.language.llm.is_end
+        captioner.keep([token for token in draft.said if not is_end(token)])
+
+
+@dataclass(slots=True, eq=False)
+class Telling:
+    """The outcome of a caption."""
+
+    captions: Captions
+    captioner: Captioner
+    due: Due
+    draft: Draft
+
+    def succeed(self, answer: Answer) -> None:
+        """Deliver the caption."""
+        self.captions.end(self.captioner, self.draft)
+        try:
+            if self.captions.on_caption is not None:
+                self.captions.on_caption(Caption(answer, self.due.reason, self.due.change))
+        except Exception:
+            _logger.exception('camera %r: the caption could not be delivered', answer.camera)
+
+    def fail(self, error: Exception) -> None:
+        """Say why there is none."""
+        self.captions.end(self.captioner, self.draft)
+        _logger.warning('no caption: %s', error)
+
+    def interruption(self) -> None:
+        """A caption waits; it is not broken off."""
+
+
+def _plan(engine: Engine) -> DraftPlan:
+    """Try drafts behind a prompt like those that captions have."""
+    language, bundle = engine.language, engine.bundle
+    llm, pool = language.llm, language.pool
+    prompt = [
+        *head_tokens(bundle.prompt, llm.tokenise, llm.bos),
+        *question_tokens(bundle.prompt, bundle.caption_question, llm.tokenise),
+    ]
+    sequence = pool.take(HEAD)
+    llm.remove(sequence)
+    try:
+        return plan_drafts(llm, sequence, prompt)
+    finally:
+        pool.give_back(sequence)
