@@ -93,6 +93,7 @@ def _vlm_parameters(bundle: str) -> list[str]:
         for name, question in QUESTIONS.items()
     }
     given = [f'bundle:={bundle}'] if bundle else []
-    return [*given, 'captions:=false', f"probes:='{json.dumps(probes)}'"]
+    fast = ['captions:=false', 'look:=on_demand', 'probe_rate_hz:=0.0']
+    return [*given, *fast, f"probes:='{json.dumps(probes)}'"]
 
 
