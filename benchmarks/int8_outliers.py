@@ -110,16 +110,18 @@ def measure(args: argparse.Namespace, folder: Path) -> None:
     if not whole.exists():
         export_vision(outlier_tower(geometry, args.seed), whole)
     images = np.stack([*photo_like(geometry.image_size, args.images)])
-    expected, milliseconds, wall = run(whole, images, args)
+    expected = run(whole, images, args.threads)
     head = ('', 'worst cosine', 'mean cosine', 'CPU ms', 'ms', 'MB')
     print('{:42}{:>14}{:>14}{:>9}{:>9}{:>8}'.format(*head))
-    report('float32', whole, expected, expected, milliseconds, wall)
+    times = partial(least_times, pixels=images[:1], threads=args.threads, runs=args.runs)
+    report('float32', whole, expected, expected, *times(whole))
     for name, quantise in CANDIDATES.items():
         path = folder / f'{name.replace(" ", "-").replace(",", "")}.onnx'
         if args.only in name:
             if not path.exists():
                 quantise(whole, path)
-            report(name, path, expected, *run(path, images, args))
+            found = run(path, images, args.threads)
+            report(name, path, expected, found, *times(path))
 
 
 def photo_like(size: int, count: int) -> Iterable[np.ndarray]:
@@ -127,24 +129,30 @@ def photo_like(size: int, count: int) -> Iterable[np.ndarray]:
     return islice(synthetic_pixels(size, IMAGES + count), IMAGES, None)
 
 
-def run(
-    path: Path, images: np.ndarray, args: argparse.Namespace
-) -> tuple[np.ndarray, float, float]:
-    """Visual tokens of all images, and the least time for one of them: of the CPU, of a clock."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = args.threads
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        str(path), options, providers=['CPUExecutionProvider']
-    )
-    tokens = [session.run(None, {'pixels': image[None]})[0][0] for image in images]
+def run(path: Path, images: np.ndarray, threads: int = 1) -> np.ndarray:
+    """Visual tokens of all images."""
+    session = open_session(path, threads)
+    return np.stack([session.run(None, {'pixels': image[None]})[0][0] for image in images])
+
+
+def least_times(path: Path, pixels: np.ndarray, threads: int, runs: int) -> tuple[float, float]:
+    """Milliseconds for these pixels: of the CPU, of a clock."""
+    session = open_session(path, threads)
     used, waited = [], []
-    for _ in range(args.runs):
+    for _ in range(runs):
         before = time.process_time(), time.perf_counter()
-        session.run(None, {'pixels': images[:1]})
+        session.run(None, {'pixels': pixels})
         used.append(time.process_time() - before[0])
         waited.append(time.perf_counter() - before[1])
-    return np.stack(tokens), 1e3 * min(used, default=0), 1e3 * min(waited, default=0)
+    return 1e3 * min(used, default=0), 1e3 * min(waited, default=0)
+
+
+def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    """On the CPU."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
 
 
 def report(

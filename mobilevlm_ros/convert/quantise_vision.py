@@ -165,9 +165,9 @@ def largest_by_channel(
     return largest
 
 
-def synthetic_pixels(size: int, count: int) -> Iterable[Floats]:
+def synthetic_pixels(size: int, count: int, seed: int = 0) -> Iterable[Floats]:
     """Normalised images float32 (3, size, size) whose spectrum falls like that of photographs."""
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     frequencies = np.fft.fftfreq(size)
     radius = np.hypot(frequencies[:, None], frequencies[None])
     radius[0, 0] = 1 / size

@@ -1,6 +1,7 @@
 """int8 on a tower with outliers as trained ones have them."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,28 +27,38 @@ GEOMETRY = Geometry(
 PLAIN = Int8Options(channels=False, tokens=False)
 
 
-@pytest.fixture(scope='module')
-def whole(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tower that benchmarks/int8_outliers.py measures, in float32."""
+TOWERS = [('ldp', 4, 0), ('ldp', 3, 1), ('ldpv2', 3, 2)]  # projector, blocks, seed
+
+
+@pytest.fixture(scope='module', params=TOWERS, ids=lambda tower: '-'.join(map(str, tower)))
+def whole(
+    request: pytest.FixtureRequest, root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Some of the towers that benchmarks/int8_towers.py measures, in float32."""
+    projector, blocks, seed = request.param
     spec = importlib.util.spec_from_file_location('outliers', root / 'benchmarks' / 'outliers.py')
     assert spec and spec.loader
     outliers = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(outliers)
     path: Path = tmp_path_factory.mktemp('outliers') / 'fp32.onnx'
-    export_vision(outliers.outlier_tower(GEOMETRY), path)
+    geometry = replace(GEOMETRY, projector=projector, vision_layers=blocks)
+    export_vision(outliers.outlier_tower(geometry, seed), path)
     return path
 
 
-def tokens(path: Path) -> np.ndarray:
-    """Visual tokens of images that the channels were not measured on."""
+def images() -> np.ndarray:
+    """Others than those that the channels were measured on."""
+    return np.stack([*synthetic_pixels(112, IMAGES + 2)][IMAGES:])
+
+
+def tokens(path: Path, pixels: np.ndarray) -> np.ndarray:
     session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
-    images = [*synthetic_pixels(112, IMAGES + 2)][IMAGES:]
-    return np.stack([session.run(None, {'pixels': image[None]})[0][0] for image in images])
+    return np.stack([session.run(None, {'pixels': image[None]})[0][0] for image in pixels])
 
 
 def worst_cosine(whole: Path, path: Path, options: Int8Options) -> float:
     quantise_vision(whole, path, options)
-    return float(token_cosines(tokens(path), tokens(whole)).min())
+    return float(token_cosines(tokens(path, images()), tokens(whole, images())).min())
 
 
 def test_outliers_do_not_drown_the_rest(whole: Path, tmp_path: Path) -> None:
@@ -57,11 +68,18 @@ def test_outliers_do_not_drown_the_rest(whole: Path, tmp_path: Path) -> None:
     assert 1 - plain > 5 * (1 - cured)
 
 
+def test_the_tower_itself_is_not_upset_by_a_little_noise(whole: Path) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.003, (2, 3, 112, 112)).astype(np.float32)
+    noisy = tokens(whole, images() + noise)
+    assert token_cosines(noisy, tokens(whole, images())).min() >= 0.998
+
+
 def test_every_product_with_a_constant_matrix_is_quantised(whole: Path, tmp_path: Path) -> None:
     quantise_vision(whole, tmp_path / 'int8.onnx', Int8Options(split=0))
     kinds = [node.op_type for node in onnx.load(tmp_path / 'int8.onnx').graph.node]
-    assert kinds.count('MatMulInteger') == 6 * 4 + 2
-    assert kinds.count('MatMul') == 2 * 4  # those of attention, between activations
+    attention = [node.op_type for node in onnx.load(whole).graph.node].count('Softmax')
+    assert kinds.count('MatMulInteger') == 6 * attention + 2
+    assert kinds.count('MatMul') == 2 * attention  # those of attention, between activations
 
 
 def test_only_channels_that_stand_out_are_split_off() -> None:
