@@ -24,6 +24,7 @@ from mobilevlm_ros.convert.vision_onnx import export_vision
 
 NOISE = 0.003
 WAYS = {
+    'plain': Int8Options(channels=False, tokens=False),
     'chosen': Int8Options(),
     'projector float32': Int8Options(exclude=(PROJECTOR,)),
     '8 bits': Int8Options(seven_bits=False),
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument('--projector', choices=['ldp', 'ldpv2'], default='ldp')
     parser.add_argument('--layers', type=int, nargs='+', default=[3, 4])
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--gains-everywhere', action='store_true', help='in the projector too')
     parser.add_argument('--work', type=Path, help='keep the files there, to use them again')
     args = parser.parse_args()
     logging.disable(logging.WARNING)
@@ -54,7 +56,7 @@ def measure(args: argparse.Namespace, layers: int, seed: int, folder: Path) -> l
     whole = folder / f'{args.projector}-{layers}-{seed}.onnx'
     if not whole.exists():
         geometry = replace(SMALL, projector=args.projector, vision_layers=layers)
-        export_vision(outlier_tower(geometry, seed), whole)
+        export_vision(outlier_tower(geometry, seed, args.gains_everywhere), whole)
     images = np.stack([*photo_like(SMALL.image_size, 4)])
     noise = np.random.default_rng(seed).normal(0, NOISE, images.shape).astype(np.float32)
     expected = run(whole, images)

@@ -19,15 +19,15 @@ MARGIN = 5.0  # of the unit that makes them, in units of its GELU: -5 is silent
 IMAGES = 8  # that the tower is made for
 
 
-def outlier_tower(geometry: Geometry, seed: int = 0) -> Vision:
+def outlier_tower(geometry: Geometry, seed: int = 0, gains_everywhere: bool = False) -> Vision:
     """Tower and projector of seeded noise, with three kinds of outlier.
 
     Massive activations in two channels of one token in fifty, which a middle block makes and all
     later ones carry to the projector; gains of 10 to 50 in a hundredth of the channels of each of
     the tower's LayerNorms; and as many large input columns in each matrix.
 
-    The projector is no CLIP and keeps ordinary gains: with a hundredth of large ones in LDP's
-    last LayerNorm, a token's cosine would depend on two or three values alone.
+    The projector is no CLIP and keeps ordinary gains, unless `gains_everywhere`: with a hundredth
+    of large ones in LDP's last LayerNorm, a token's cosine depends on two or three values alone.
     """
     torch.manual_seed(seed)
     model = Vision(geometry).eval()
@@ -36,7 +36,7 @@ def outlier_tower(geometry: Geometry, seed: int = 0) -> Vision:
         for module in model.modules():
             if isinstance(module, nn.Linear):
                 _fill(module, generator)
-        for module in model.tower.modules():
+        for module in (model if gains_everywhere else model.tower).modules():
             if isinstance(module, nn.LayerNorm):
                 _spread_gains(module, generator)
         marked = _mark_tokens(model, generator)
