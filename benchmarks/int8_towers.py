@@ -25,6 +25,7 @@ from mobilevlm_ros.convert.vision_onnx import export_vision
 NOISE = 0.003
 WAYS = {
     'plain': Int8Options(channels=False, tokens=False),
+    'not centred': Int8Options(centre=False),
     'chosen': Int8Options(),
     'projector float32': Int8Options(exclude=(PROJECTOR,)),
     '8 bits': Int8Options(seven_bits=False),
