@@ -23,6 +23,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -46,12 +47,12 @@ SMALL = Geometry(
 FULL = Geometry(
     image_size=336, patch_size=14, vision_width=1024, vision_layers=23, vision_heads=16, width=2048
 )
-PROJECTOR = 'model.projector'
 
 
-def plain(source: Path, target: Path, **options: bool) -> None:
+def plain(source: Path, target: Path, **options: Any) -> None:
     """ONNX Runtime's own dynamic quantisation and nothing else."""
-    quantise_vision(source, target, Int8Options(channels=False, tokens=False, **options))
+    uncured = Int8Options(channels=False, tokens=False, small_projector=0)
+    quantise_vision(source, target, replace(uncured, **options))
 
 
 def weight_only(source: Path, target: Path, accuracy_level: int) -> None:
@@ -66,7 +67,7 @@ def weight_only(source: Path, target: Path, accuracy_level: int) -> None:
 CANDIDATES: dict[str, Callable[[Path, Path], None]] = {
     'plain, 7 bits': plain,
     'plain, 8 bits': partial(plain, seven_bits=False),
-    'plain, 7 bits, projector float32': partial(plain, exclude=(PROJECTOR,)),
+    'plain, 7 bits, projector float32': partial(plain, small_projector=1),
     'channels': partial(quantise_vision, options=Int8Options(tokens=False, split=0)),
     'tokens': partial(quantise_vision, options=Int8Options(channels=False)),
     'channels, tokens': partial(quantise_vision, options=Int8Options(split=0)),
@@ -75,9 +76,8 @@ CANDIDATES: dict[str, Callable[[Path, Path], None]] = {
     'chosen, 8 bits, unsigned': partial(
         quantise_vision, options=Int8Options(seven_bits=False, weights=QuantType.QUInt8)
     ),
-    'chosen, projector float32': partial(
-        quantise_vision, options=Int8Options(exclude=(PROJECTOR,))
-    ),
+    'chosen, not centred': partial(quantise_vision, options=Int8Options(centre=False)),
+    'chosen, projector int8': partial(quantise_vision, options=Int8Options(small_projector=0)),
     'MatMulNBits, float32 activations': partial(weight_only, accuracy_level=1),
     'MatMulNBits, int8 activations': partial(weight_only, accuracy_level=4),
 }

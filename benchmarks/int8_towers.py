@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from int8_outliers import PROJECTOR, SMALL, photo_like, run
+from int8_outliers import SMALL, photo_like, run
 from outliers import outlier_tower
 
 from mobilevlm_ros.convert.quantise_vision import Int8Options, quantise_vision
@@ -24,10 +24,10 @@ from mobilevlm_ros.convert.vision_onnx import export_vision
 
 NOISE = 0.003
 WAYS = {
-    'plain': Int8Options(channels=False, tokens=False),
+    'plain': Int8Options(channels=False, tokens=False, small_projector=0),
     'not centred': Int8Options(centre=False),
     'chosen': Int8Options(),
-    'projector float32': Int8Options(exclude=(PROJECTOR,)),
+    'projector int8': Int8Options(small_projector=0),
     '8 bits': Int8Options(seven_bits=False),
 }
 

@@ -15,7 +15,7 @@ from mobilevlm_ros.convert.onnx_graph import Readers, add_after, give_constant, 
 from mobilevlm_ros.engine.types import Floats
 
 SMALLEST = np.float32(1e-6)  # of a divisor
-OUTLIER = 8.0  # times the median channel: what stands out
+OUTLIER = 4.0  # times what the median channel contributes: what stands out
 HIDDEN = 64.0  # how far below the others what was split off is pushed
 STRENGTH = 0.5  # how much of a channel's size moves into the weights: SmoothQuant's alpha
 MOST = 1e3  # that a channel is scaled by
@@ -75,6 +75,18 @@ def find_activations(
         )
         for name, found in products.items()
     ]
+
+
+def share_of(
+    module: str, model: onnx.ModelProto, weights: Mapping[str, onnx.TensorProto]
+) -> float:
+    """How much of all constant matrices belongs to a module, from 0 to 1."""
+    sizes = {True: 0, False: 0}
+    for activation in find_activations(model, weights):
+        for product in activation.products:
+            inside = f"'{module}'" in _scopes(product)
+            sizes[inside] += int(np.prod(weights[product.input[1]].dims))
+    return sizes[True] / max(1, sum(sizes.values()))
 
 
 def _scopes(node: onnx.NodeProto) -> str:
@@ -157,10 +169,11 @@ def largest_rows(activation: Activation, weights: Mapping[str, onnx.TensorProto]
     return np.max([np.abs(matrix).max(1) for matrix in matrices], 0)
 
 
-def outlier_channels(largest: Floats, most: int) -> NDArray[np.int64]:
-    """The channels whose largest values stand out, the largest ones first."""
-    order = np.argsort(-largest)[:most]
-    return order[largest[order] > OUTLIER * np.median(largest)]
+def outlier_channels(largest: Floats, rows: Floats, most: int) -> NDArray[np.int64]:
+    """The channels that contribute most to the products, by largest value times weight."""
+    contribution = largest * rows
+    order = np.argsort(-contribution)[:most]
+    return order[contribution[order] > OUTLIER * np.median(contribution)]
 
 
 def split_channels(

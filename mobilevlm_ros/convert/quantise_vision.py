@@ -2,16 +2,19 @@
 
 ONNX Runtime quantises an activation with one scale for the whole tensor. Trained CLIPs have
 channels and tokens that are hundreds of times larger than the others (arXiv 2402.17762), which
-leave no steps for these. Three exact rewritings of the float32 graph mend that before:
+leave no steps for these. Exact rewritings of the float32 graph mend that before:
 
-- split: the few channels that stand out most get small products of their own, which stay float32
-  (LLM.int8, arXiv 2208.07339).
+- centre: what is the same in all tokens is taken out of an activation, and goes into the bias.
 - channels: what is large in an activation is moved into the weights, by a factor for each channel
-  (SmoothQuant, arXiv 2211.10438). Behind a LayerNormalization it becomes part of its gain and
-  costs nothing. What is large comes from a run over a few synthetic images.
+  (SmoothQuant, arXiv 2211.10438). Behind a LayerNormalization both become part of its gain and
+  bias, behind attention of the product that makes its values, and cost nothing.
+- split: the few channels that contribute most get small products of their own, which stay float32
+  (LLM.int8, arXiv 2208.07339).
 - tokens: but directly behind a LayerNormalization, each token is divided by its own largest
   value, and its product multiplied by it, so that every token has all the steps.
 
+Means and largest values come from a run over a few synthetic images. A projector with a small
+share of the weights stays float32. Attention becomes one operator of ONNX Runtime.
 docs/accuracy.md has what each of them is worth.
 """
 
@@ -37,13 +40,15 @@ from mobilevlm_ros.convert.int8_rewriting import (
     move_channels,
     outlier_channels,
     scale_tokens,
+    share_of,
     split_channels,
 )
-from mobilevlm_ros.convert.onnx_graph import drop_unread, sort_nodes
+from mobilevlm_ros.convert.onnx_graph import drop_notes, drop_unread, sort_nodes
 from mobilevlm_ros.convert.vision_onnx import quiet
 from mobilevlm_ros.engine.types import Floats
 
 IMAGES = 4
+PROJECTOR = 'model.projector'
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class Int8Options:
     split: int = 16  # channels of an activation at most that stay float32; goes with channels
     seven_bits: bool = True  # of weight, as CPUs without VNNI need: see `quantise_vision`
     weights: QuantType = QuantType.QInt8
-    exclude: tuple[str, ...] = ()  # names of modules that stay float32, such as model.projector
+    small_projector: float = 0.08  # share of the matrices up to which it stays float32
 
 
 def quantise_vision(source: Path, target: Path, options: Int8Options = Int8Options()) -> None:
@@ -69,7 +74,8 @@ def quantise_vision(source: Path, target: Path, options: Int8Options = Int8Optio
     fuse_attention(model)
     sort_nodes(model)
     weights = {w.name: w for w in model.graph.initializer}
-    activations = find_activations(model, weights, options.exclude)
+    small = share_of(PROJECTOR, model, weights) <= options.small_projector
+    activations = find_activations(model, weights, (PROJECTOR,) if small else ())
     chosen = [product.name for activation in activations for product in activation.products]
     with TemporaryDirectory(dir=target.parent) as folder:
         whole = Path(folder) / 'float32.onnx'
@@ -83,6 +89,7 @@ def quantise_vision(source: Path, target: Path, options: Int8Options = Int8Optio
                 if activation.split or not activation.behind_norm:
                     scale_tokens(model.graph, activation)
         drop_unread(model.graph)
+        drop_notes(model.graph)
         onnx.save(sort_nodes(model), whole)
         del model, weights, activations
         with quiet():
@@ -107,8 +114,9 @@ def cure_channels(
     """Centre and balance the channels of an activation, and split off those that stand out."""
     shift = spread.mean if options.centre and activation.makers else np.zeros_like(spread.mean)
     largest = spread.around(shift)
-    outliers = outlier_channels(largest, options.split)
-    factors = channel_factors(largest, largest_rows(activation, weights), outliers)
+    rows = largest_rows(activation, weights)
+    outliers = outlier_channels(largest, rows, options.split)
+    factors = channel_factors(largest, rows, outliers)
     move_channels(graph, activation, weights, shift, factors)
     if len(outliers):
         split_channels(graph, activation, weights, outliers)
