@@ -39,7 +39,8 @@ def main() -> None:
     parser.add_argument('--layers', type=int, nargs='+', default=[3, 4])
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument('--gains-everywhere', action='store_true', help='in the projector too')
-    parser.add_argument('--work', type=Path, help='keep the files there, to use them again')
+    parser.add_argument('--harsh', action='store_true', help='scaled without massive activations')
+    parser.add_argument('--work', type=Path, help='keep the files there, to use them again with the same options')
     args = parser.parse_args()
     logging.disable(logging.WARNING)
     print('| blocks | seed | float32, noise | ' + ' | '.join(WAYS) + ' |', flush=True)
@@ -57,7 +58,7 @@ def measure(args: argparse.Namespace, layers: int, seed: int, folder: Path) -> l
     whole = folder / f'{args.projector}-{layers}-{seed}.onnx'
     if not whole.exists():
         geometry = replace(SMALL, projector=args.projector, vision_layers=layers)
-        export_vision(outlier_tower(geometry, seed, args.gains_everywhere), whole)
+        export_vision(outlier_tower(geometry, seed, args.gains_everywhere, args.harsh), whole)
     images = np.stack([*photo_like(SMALL.image_size, 4)])
     noise = np.random.default_rng(seed).normal(0, NOISE, images.shape).astype(np.float32)
     expected = run(whole, images)

@@ -19,7 +19,9 @@ MARGIN = 5.0  # of the unit that makes them, in units of its GELU: -5 is silent
 IMAGES = 8  # that the tower is made for
 
 
-def outlier_tower(geometry: Geometry, seed: int = 0, gains_everywhere: bool = False) -> Vision:
+def outlier_tower(
+    geometry: Geometry, seed: int = 0, gains_everywhere: bool = False, harsh: bool = False
+) -> Vision:
     """Tower and projector of seeded noise, with three kinds of outlier.
 
     Massive activations in two channels of one token in fifty, which a middle block makes and all
@@ -28,6 +30,7 @@ def outlier_tower(geometry: Geometry, seed: int = 0, gains_everywhere: bool = Fa
 
     The projector is no CLIP and keeps ordinary gains, unless `gains_everywhere`: with a hundredth
     of large ones in LDP's last LayerNorm, a token's cosine depends on two or three values alone.
+    If `harsh`, what is behind the massive activations was scaled without them, and saturates.
     """
     torch.manual_seed(seed)
     model = Vision(geometry).eval()
@@ -43,7 +46,8 @@ def outlier_tower(geometry: Geometry, seed: int = 0, gains_everywhere: bool = Fa
         images = _images(geometry, IMAGES, seed)
         _settle(model, images, model)
         _make_massive(model, images, marked, generator)
-        _settle(model, images, _later_blocks(model), model.projector)
+        if not harsh:
+            _settle(model, images, _later_blocks(model), model.projector)
     return model
 
 

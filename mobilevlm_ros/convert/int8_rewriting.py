@@ -32,7 +32,8 @@ class Spread:
 
     def around(self, centre: Floats) -> Floats:
         """Largest distance from `centre`."""
-        return np.maximum(self.most - centre, centre - self.least)
+        distance: Floats = np.maximum(self.most - centre, centre - self.least)
+        return distance
 
 
 @dataclass
@@ -134,9 +135,7 @@ def move_channels(
     *before, last = activation.makers
     gain, bias = (before[0], last) if before else (last, last)
     offset = 1 if before else 2
-    give_constant(
-        graph, weights, gain, 1, numpy_helper.to_array(weights[gain.input[1]]) / factors
-    )
+    give_constant(graph, weights, gain, 1, numpy_helper.to_array(weights[gain.input[1]]) / factors)
     moved = (numpy_helper.to_array(weights[bias.input[offset]]) - shift) / factors
     give_constant(graph, weights, bias, offset, moved)
 
@@ -166,14 +165,16 @@ def channel_factors(largest: Floats, rows: Floats, outliers: NDArray[np.int64]) 
 def largest_rows(activation: Activation, weights: Mapping[str, onnx.TensorProto]) -> Floats:
     """Largest weight that each channel meets."""
     matrices = [numpy_helper.to_array(weights[p.input[1]]) for p in activation.products]
-    return np.max([np.abs(matrix).max(1) for matrix in matrices], 0)
+    rows: Floats = np.max([np.abs(matrix).max(1) for matrix in matrices], 0)
+    return rows
 
 
 def outlier_channels(largest: Floats, rows: Floats, most: int) -> NDArray[np.int64]:
     """The channels that contribute most to the products, by largest value times weight."""
     contribution = largest * rows
-    order = np.argsort(-contribution)[:most]
-    return order[contribution[order] > OUTLIER * np.median(contribution)]
+    order: NDArray[np.int64] = np.argsort(-contribution)[:most]
+    chosen: NDArray[np.int64] = order[contribution[order] > OUTLIER * np.median(contribution)]
+    return chosen
 
 
 def split_channels(

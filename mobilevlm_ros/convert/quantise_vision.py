@@ -20,7 +20,7 @@ docs/accuracy.md has what each of them is worth.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -146,13 +146,16 @@ def measure_spreads(
     given = session.get_inputs()[0]
     seen: dict[str, list[Floats]] = {name: [] for name in names}
     for pixels in synthetic_pixels(given.shape[-1], IMAGES):
-        for name, values in zip(names, session.run(names, {given.name: pixels[None]}), strict=True):
+        found = session.run(names, {given.name: pixels[None]})
+        for name, values in zip(names, found, strict=True):
             tokens = values.reshape(-1, values.shape[-1])
             seen[name].append(np.stack([tokens.min(0), tokens.max(0), tokens.mean(0)]))
-    return {
-        name: Spread(*(f([v[i] for v in s], 0) for i, f in enumerate((np.min, np.max, np.mean))))
-        for name, s in seen.items()
-    }
+    return {name: _spread(np.stack(images)) for name, images in seen.items()}
+
+
+def _spread(images: Floats) -> Spread:
+    """Join least, largest and mean values of several images: (images, 3, channels)."""
+    return Spread(images[:, 0].min(0), images[:, 1].max(0), images[:, 2].mean(0))
 
 
 def synthetic_pixels(size: int, count: int, seed: int = 0) -> Iterable[Floats]:
