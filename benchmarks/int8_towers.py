@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument('--gains-everywhere', action='store_true', help='in the projector too')
     parser.add_argument('--harsh', action='store_true', help='scaled without massive activations')
-    parser.add_argument('--work', type=Path, help='keep the files there, to use them again with the same options')
+    parser.add_argument('--work', type=Path, help='keep files there, for the same options')
     args = parser.parse_args()
     logging.disable(logging.WARNING)
     print('| blocks | seed | float32, noise | ' + ' | '.join(WAYS) + ' |', flush=True)
