@@ -41,9 +41,7 @@ def least_time(path: Path) -> float:
     """Milliseconds of CPU time."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        str(path), options, providers=['CPUExecutionProvider']
-    )
+    session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
     x = np.random.default_rng(1).normal(size=(1, TOKENS, INNER)).astype(np.float32)
     times = []
     for _ in range(RUNS):

@@ -1,6 +1,7 @@
 """int8 on a tower with outliers as trained ones have them."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,19 @@ import onnx
 import onnxruntime
 import pytest
 
+from mobilevlm_ros.convert.fused_attention import fuse_attention
+from mobilevlm_ros.convert.int8_rewriting import (
+    channel_factors,
+    find_activations,
+    outlier_channels,
+    scale_tokens,
+)
+from mobilevlm_ros.convert.onnx_graph import drop_unread, sort_nodes
 from mobilevlm_ros.convert.quantise_vision import (
     IMAGES,
     Int8Options,
-    channel_factors,
-    outlier_channels,
+    cure_channels,
+    measure_spreads,
     quantise_vision,
     synthetic_pixels,
 )
@@ -23,31 +32,42 @@ from mobilevlm_ros.model.mobilevlm import Geometry
 GEOMETRY = Geometry(
     image_size=112, patch_size=14, vision_width=192, vision_layers=4, vision_heads=3, width=256
 )
-PLAIN = Int8Options(channels=False, tokens=False)
+PLAIN = Int8Options(channels=False, tokens=False, small_projector=0)
+NONE = np.array([], np.int64)
 
 
-@pytest.fixture(scope='module')
-def whole(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tower that benchmarks/int8_outliers.py measures, in float32."""
+TOWERS = [('ldp', 4, 0), ('ldp', 3, 1), ('ldpv2', 3, 2)]  # projector, blocks, seed
+
+
+@pytest.fixture(scope='module', params=TOWERS, ids=lambda tower: '-'.join(map(str, tower)))
+def whole(
+    request: pytest.FixtureRequest, root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Some of the towers that benchmarks/int8_towers.py measures, in float32."""
+    projector, blocks, seed = request.param
     spec = importlib.util.spec_from_file_location('outliers', root / 'benchmarks' / 'outliers.py')
     assert spec and spec.loader
     outliers = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(outliers)
     path: Path = tmp_path_factory.mktemp('outliers') / 'fp32.onnx'
-    export_vision(outliers.outlier_tower(GEOMETRY), path)
+    geometry = replace(GEOMETRY, projector=projector, vision_layers=blocks)
+    export_vision(outliers.outlier_tower(geometry, seed), path)
     return path
 
 
-def tokens(path: Path) -> np.ndarray:
-    """Visual tokens of images that the channels were not measured on."""
+def images() -> np.ndarray:
+    """Others than those that the channels were measured on."""
+    return np.stack([*synthetic_pixels(112, IMAGES + 2)][IMAGES:])
+
+
+def tokens(path: Path, pixels: np.ndarray) -> np.ndarray:
     session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
-    images = [*synthetic_pixels(112, IMAGES + 2)][IMAGES:]
-    return np.stack([session.run(None, {'pixels': image[None]})[0][0] for image in images])
+    return np.stack([session.run(None, {'pixels': image[None]})[0][0] for image in pixels])
 
 
 def worst_cosine(whole: Path, path: Path, options: Int8Options) -> float:
     quantise_vision(whole, path, options)
-    return float(token_cosines(tokens(path), tokens(whole)).min())
+    return float(token_cosines(tokens(path, images()), tokens(whole, images())).min())
 
 
 def test_outliers_do_not_drown_the_rest(whole: Path, tmp_path: Path) -> None:
@@ -57,24 +77,55 @@ def test_outliers_do_not_drown_the_rest(whole: Path, tmp_path: Path) -> None:
     assert 1 - plain > 5 * (1 - cured)
 
 
-def test_every_product_with_a_constant_matrix_is_quantised(whole: Path, tmp_path: Path) -> None:
-    quantise_vision(whole, tmp_path / 'int8.onnx', Int8Options(split=0))
-    kinds = [node.op_type for node in onnx.load(tmp_path / 'int8.onnx').graph.node]
-    assert kinds.count('MatMulInteger') == 6 * 4 + 2
-    assert kinds.count('MatMul') == 2 * 4  # those of attention, between activations
+def test_the_tower_itself_is_not_upset_by_a_little_noise(whole: Path) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.003, (2, 3, 112, 112)).astype(np.float32)
+    noisy = tokens(whole, images() + noise)
+    assert token_cosines(noisy, tokens(whole, images())).min() >= 0.998
 
 
-def test_only_channels_that_stand_out_are_split_off() -> None:
-    largest = np.array([1, 2, 100, 1, 50, 1])
-    assert outlier_channels(largest, 16).tolist() == [2, 4]
-    assert outlier_channels(largest, 1).tolist() == [2]
-    assert outlier_channels(np.ones(6), 16).tolist() == []
+def test_every_product_of_the_tower_is_quantised(whole: Path, tmp_path: Path) -> None:
+    attention = [node.op_type for node in onnx.load(whole).graph.node].count('Softmax')
+    for share, products in ((0, 6 * attention + 2), (1, 6 * attention)):
+        quantise_vision(whole, tmp_path / 'int8.onnx', Int8Options(split=0, small_projector=share))
+        kinds = [node.op_type for node in onnx.load(tmp_path / 'int8.onnx').graph.node]
+        assert kinds.count('MatMulInteger') == products
+        assert kinds.count('MultiHeadAttention') == attention
+        assert 'Softmax' not in kinds
+
+
+def test_the_rewritings_change_nothing_but_rounding(whole: Path, tmp_path: Path) -> None:
+    model = onnx.load(whole)
+    fuse_attention(model)
+    sort_nodes(model)
+    weights = {w.name: w for w in model.graph.initializer}
+    activations = find_activations(model, weights)
+    spreads = measure_spreads(model, activations, tmp_path / 'scratch.onnx')
+    for activation in reversed(activations):
+        cure_channels(model.graph, activation, weights, spreads[activation.name], Int8Options())
+        scale_tokens(model.graph, activation)
+    drop_unread(model.graph)
+    onnx.save(sort_nodes(model), tmp_path / 'rewritten.onnx')
+    cosines = token_cosines(tokens(tmp_path / 'rewritten.onnx', images()), tokens(whole, images()))
+    assert cosines.min() >= 0.999999
+
+
+def test_only_channels_that_contribute_much_are_split_off() -> None:
+    largest, rows = np.array([1, 2, 100, 1, 50, 1, 1]), np.array([1, 1, 1, 1, 1, 1, 10])
+    assert outlier_channels(largest, rows, 16).tolist() == [2, 4, 6]
+    assert outlier_channels(largest, rows, 1).tolist() == [2]
+    assert outlier_channels(np.ones(6), np.ones(6), 16).tolist() == []
+
+
+def test_what_was_split_off_is_pushed_below_the_others() -> None:
+    factors = channel_factors(np.array([1, 1, 100, 1]), np.ones(4), np.array([2]))
+    np.testing.assert_allclose(np.array([1, 1, 100, 1]) / factors, [1, 1, 1 / 64, 1])
 
 
 def test_a_large_channel_is_divided_and_a_large_weight_multiplied() -> None:
-    factors = channel_factors(np.array([1, 100, 1, 1]), np.array([1, 1, 1, 4]))
+    factors = channel_factors(np.array([1, 100, 1, 1]), np.array([1, 1, 1, 4]), NONE)
     np.testing.assert_allclose(factors, [1, 10, 1, 0.5])
 
 
 def test_a_channel_that_is_always_zero_stays_finite() -> None:
-    assert np.isfinite(channel_factors(np.array([0.0, 1, 1]), np.array([1, 0.0, 1]))).all()
+    factors = channel_factors(np.array([0.0, 1, 1]), np.array([1, 0.0, 1]), NONE)
+    assert np.isfinite(factors).all()
