@@ -20,6 +20,7 @@ docs/accuracy.md has what each of them is worth.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,7 @@ from mobilevlm_ros.convert.int8_rewriting import (
 )
 from mobilevlm_ros.convert.onnx_graph import drop_notes, drop_unread, sort_nodes
 from mobilevlm_ros.convert.vision_onnx import quiet
+from mobilevlm_ros.engine.budget import release_freed_memory
 from mobilevlm_ros.engine.types import Floats
 
 IMAGES = 4
@@ -92,6 +94,8 @@ def quantise_vision(source: Path, target: Path, options: Int8Options = Int8Optio
         drop_notes(model.graph)
         onnx.save(sort_nodes(model), whole)
         del model, weights, activations
+        gc.collect()
+        release_freed_memory()
         with quiet():
             quantize_dynamic(
                 str(whole),
@@ -102,6 +106,8 @@ def quantise_vision(source: Path, target: Path, options: Int8Options = Int8Optio
                 reduce_range=options.seven_bits,
                 weight_type=options.weights,
             )
+    gc.collect()
+    release_freed_memory()
 
 
 def cure_channels(
