@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from mobilevlm_ros.convert.fused_attention import OPERATOR
-from mobilevlm_ros.convert.onnx_graph import Readers, add_after, give_constant, makers_of
+from mobilevlm_ros.convert.onnx_graph import SCOPES, Readers, add_after, give_constant, makers_of
 from mobilevlm_ros.engine.types import Floats
 
 SMALLEST = np.float32(1e-6)  # of a divisor
@@ -19,7 +19,6 @@ OUTLIER = 4.0  # times what the median channel contributes: what stands out
 HIDDEN = 64.0  # how far below the others what was split off is pushed
 STRENGTH = 0.5  # how much of a channel's size moves into the weights: SmoothQuant's alpha
 MOST = 1e3  # that a channel is scaled by
-SCOPES = 'pkg.torch.onnx.name_scopes'  # what PyTorch's exporter notes on each node
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ class Readers:
             raise LookupError(name)
         return readers[0]
 
+SCOPES = 'pkg.torch.onnx.name_scopes'  # what PyTorch's exporter notes on each node
+
 
 def makers_of(graph: onnx.GraphProto) -> dict[str, onnx.NodeProto]:
     """The node that makes each tensor."""
@@ -95,10 +97,15 @@ def drop_unread(graph: onnx.GraphProto) -> None:
             del graph.initializer[index]
 
 
-def drop_notes(graph: onnx.GraphProto) -> None:
-    """Remove what the exporter noted on each node: for small models a tenth of the file."""
-    for node in graph.node:
-        del node.metadata_props[:]
+def drop_notes(graph: onnx.GraphProto, kept: tuple[str, ...] = ()) -> None:
+    """Remove what the exporter noted on nodes and values, but for the keys to be kept.
+
+    These are paths of the machine that exported, and for small models a tenth of the file.
+    """
+    for holder in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
+        notes = [note for note in holder.metadata_props if note.key in kept]
+        del holder.metadata_props[:]
+        holder.metadata_props.extend(notes)
 
 
 def sort_nodes(model: onnx.ModelProto) -> onnx.ModelProto:

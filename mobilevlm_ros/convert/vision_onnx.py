@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
+from mobilevlm_ros.convert.onnx_graph import SCOPES, drop_notes
 from mobilevlm_ros.engine.errors import CheckpointError
 from mobilevlm_ros.model.mobilevlm import Vision
 
@@ -88,8 +89,10 @@ def export_apart(model: Vision, path: Path, inner: torch.dtype = torch.float32) 
 
 
 def join_weights(apart: Path, path: Path) -> None:
-    """Write a model whose weights lie beside it as one file."""
-    onnx.save(onnx.load(apart), path)
+    """Write a model whose weights lie beside it as one file, without paths of this machine."""
+    model = onnx.load(apart)
+    drop_notes(model.graph, kept=(SCOPES,))
+    onnx.save(model, path)
 
 
 def _trace(encoder: _Encoder) -> torch.onnx.ONNXProgram:

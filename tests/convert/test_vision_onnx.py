@@ -46,6 +46,12 @@ def test_int8_stays_close(exported: Path) -> None:
     assert (cosine / np.linalg.norm(rough, axis=-1)).min() > 0.99
 
 
+@pytest.mark.parametrize('name', ['vision.onnx', 'int8.onnx', 'fp16.onnx'])
+def test_no_path_of_the_machine_that_exported_is_left(exported: Path, name: str) -> None:
+    data = (exported / name).read_bytes()
+    assert b'site-packages' not in data and b'.py' not in data
+
+
 def test_float16_stays_inside(exported: Path) -> None:
     graph = onnx.load(exported / 'fp16.onnx').graph
     ends = [value.type.tensor_type.elem_type for value in (*graph.input, *graph.output)]

@@ -44,9 +44,15 @@ class Processes:
         return process
 
     def stop(self):
+        """End all, the hard way if need be: that leaves 64 MB of shared memory behind each."""
         for process in self._running:
-            process.kill()
-            process.wait()
+            process.terminate()
+        for process in self._running:
+            try:
+                process.wait(3)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 @pytest.fixture
