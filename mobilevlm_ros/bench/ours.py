@@ -176,7 +176,7 @@ class Ours:
 
 
 class StaticView:
-    """Our engine as it is by default, with captions on, before a camera that sees no change."""
+    """Our engine with captions on, before a camera that sees no change."""
 
     def __init__(self, bundle: Path, config: EngineConfig) -> None:
         self.captions = 0

@@ -149,8 +149,8 @@ def measure_captions(
 
 
 def measure_static(plan: Plan) -> float:
-    """CPU seconds a minute of our engine, as it is by default, before a view without change."""
-    settings = EngineConfig(verify=False, precision=plan.precision)
+    """CPU seconds a minute of our engine, as a robot runs it, before a view without change."""
+    settings = EngineConfig(verify=False, precision=plan.precision, look='on_change')
     with Process('static view', StaticView, plan.bundle, settings) as process:
         found: float = process.call('static_view', plan.static_s, CAMERA_HZ)
         return found

@@ -40,6 +40,10 @@ class Captioner:
         self.gate = ChangeGate(settings)
         self.due: Due | None = None
         self.telling = False  # a caption is in progress
+        self.repeat = False  # the last one is to be said again
+        self._heartbeat_s = settings.heartbeat_s
+        self._said: Answer | None = None  # last
+        self._said_at = 0.0
         self._length = DraftLength(plan)
         self._last: Sequence[int] = ()
 
@@ -54,6 +58,24 @@ class Captioner:
         """Note that a view is spoken of; its visual tokens may be overwritten afterwards."""
         self.gate.tell(due.visual.copy(), due.at)
         self.due, self.telling = None, True
+
+    def stay(self, at: float) -> bool:
+        """Note that the view was seen to be the same; whether the last caption is due again.
+
+        It costs nothing to say it again, and it is still of the image that it was made of.
+        """
+        old = self._said is not None and at - self._said_at >= self._heartbeat_s
+        self.repeat = bool(self._heartbeat_s) and old and not self.telling and self.due is None
+        return self.repeat
+
+    def say(self, answer: Answer, at: float) -> None:
+        """Note what was said."""
+        self._said, self._said_at, self.repeat = answer, at, False
+
+    @property
+    def said(self) -> Answer | None:
+        """The last caption."""
+        return self._said
 
     def draft(self) -> Draft:
         """Guesses for the next caption, for a DraftedText."""

@@ -25,16 +25,9 @@ class ChangedViews:
 
     def __call__(self, frame: Frame) -> bool:
         """Whether a frame differs from the last of its camera that was worth a look."""
-        gate = self._gate(frame.camera)
+        gate = self._gates.setdefault(frame.camera, ChangeGate(self._settings))
         thumbnail = luma_thumbnail(frame.pixels)
         differs = gate.must_look(thumbnail, time.perf_counter())
         if differs:
             gate.look(thumbnail)
         return differs
-
-    def tell(self, camera: str, at: float) -> None:
-        """Note when a view was spoken of, on time.perf_counter: a heartbeat wants a new look."""
-        self._gate(camera).told_at = at
-
-    def _gate(self, camera: str) -> ChangeGate:
-        return self._gates.setdefault(camera, ChangeGate(self._settings))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 
 from mobilevlm_ros.engine.answering import Asked
 from mobilevlm_ros.engine.captions import Caption, Captioner, Due, OnCaption, gate_settings
+from mobilevlm_ros.engine.change import Reason
 from mobilevlm_ros.engine.draft import Draft, DraftedText, DraftPlan, plan_drafts
 from mobilevlm_ros.engine.engine import EncodedFrame, Engine
 from mobilevlm_ros.engine.errors import MobileVlmError
-from mobilevlm_ros.engine.gates import ChangedViews
 from mobilevlm_ros.engine.prompt import head_tokens, question_tokens
 from mobilevlm_ros.engine.sequences import HEAD
 from mobilevlm_ros.engine.types import CAPTION, Answer, Question
@@ -21,20 +22,16 @@ _logger = logging.getLogger(__name__)
 class Captions:
     """Begins captions in the language thread, one at a time for each camera."""
 
-    def __init__(
-        self, engine: Engine, on_caption: OnCaption | None, views: ChangedViews | None = None
-    ) -> None:
+    def __init__(self, engine: Engine, on_caption: OnCaption | None) -> None:
         """Find out how far drafts may go, if there are to be captions.
 
         Args:
             engine: whose; its language model is idle.
             on_caption: what captions go to; None: there are none.
-            views: what decides about looks; it hears of captions, for the heartbeat.
         """
         self.on_caption = on_caption
         self.cameras: dict[str, Captioner] = {}
         self._engine = engine
-        self._views = views
         self._settings = gate_settings(engine.config)
         self._question = Question(engine.bundle.caption_question, priority=CAPTION)
         drafts = on_caption is not None and engine.config.drafts
@@ -48,31 +45,43 @@ class Captions:
                 self.cameras[camera] = Captioner(self._settings, self._plan)
             self.cameras[camera].see(encoded.visual, encoded.at)
 
+    def stay(self, camera: str, at: float) -> bool:
+        """Note that a view has not changed; whether there is something to say all the same."""
+        return camera in self.cameras and self.cameras[camera].stay(at)
+
     def begin(self) -> None:
         """Begin those that are due and find room."""
         for camera, captioner in self.cameras.items():
+            if captioner.repeat and captioner.said is not None:
+                self.deliver(captioner, captioner.said, Reason.HEARTBEAT, 0.0)
             if captioner.due is None or captioner.telling:
                 continue
             try:
-                begun = self._begin(camera, captioner, captioner.due)
+                self._begin(camera, captioner, captioner.due)
             except MobileVlmError as error:
                 _logger.warning('camera %r: no caption: %s', camera, error)
                 captioner.due = None
-                continue
-            if begun and self._views is not None:
-                self._views.tell(camera, captioner.gate.told_at)
 
-    def _begin(self, camera: str, captioner: Captioner, due: Due) -> bool:
+    def deliver(
+        self, captioner: Captioner, answer: Answer, reason: Reason, change: float
+    ) -> None:
+        """Say a caption."""
+        captioner.say(answer, time.perf_counter())
+        try:
+            if self.on_caption is not None:
+                self.on_caption(Caption(answer, reason, change))
+        except Exception:
+            _logger.exception('camera %r: the caption could not be delivered', answer.camera)
+
+    def _begin(self, camera: str, captioner: Captioner, due: Due) -> None:
         language = self._engine.language
         held = language.find(camera)
         if held is None:
-            return False
+            return
         draft = captioner.draft()
         asked = Asked(self._question, extend=DraftedText(language.llm, draft))
-        if language.answer(asked, held, Telling(self, captioner, due, draft)) is None:
-            return False
-        captioner.tell(due)
-        return True
+        if language.answer(asked, held, Telling(self, captioner, due, draft)) is not None:
+            captioner.tell(due)
 
     def end(self, captioner: Captioner, draft: Draft) -> None:
         """A caption is over; its tokens are the draft of the next."""
@@ -93,11 +102,7 @@ class Telling:
     def succeed(self, answer: Answer) -> None:
         """Deliver the caption."""
         self.captions.end(self.captioner, self.draft)
-        try:
-            if self.captions.on_caption is not None:
-                self.captions.on_caption(Caption(answer, self.due.reason, self.due.change))
-        except Exception:
-            _logger.exception('camera %r: the caption could not be delivered', answer.camera)
+        self.captions.deliver(self.captioner, answer, self.due.reason, self.due.change)
 
     def fail(self, error: Exception) -> None:
         """Say why there is none."""

@@ -53,8 +53,8 @@ class EngineWorker:
         """
         self._engine = engine
         on_change = engine.config.look == 'on_change'
-        views = ChangedViews(gate_settings(engine.config)) if on_change and not gate else None
-        self._gate = (gate or views) if on_change else None
+        views = gate or ChangedViews(gate_settings(engine.config))
+        self._gate = views if on_change else None
         self._changed = threading.Condition()
         self._board = Board(
             self._look_period_s(),
@@ -62,8 +62,8 @@ class EngineWorker:
             engine.config.queue_size,
             lambda question, frame: engine.age_s(frame) > engine.max_age_s(question),
         )
-        captions = Captions(engine, on_caption, views)
-        self._talker = Talker(engine, self._board, self._changed, captions)
+        self._captions = Captions(engine, on_caption)
+        self._talker = Talker(engine, self._board, self._changed, self._captions)
         self._closed: Exception | None = None
         self._news = 0  # counts what the language thread may have to do with
         self._threads = [
@@ -244,6 +244,8 @@ class EngineWorker:
             if not differs and not look.wanted:
                 with self._changed:
                     look.slot.skip(look.number, frame)
+                    if self._captions.stay(look.camera, time.perf_counter()):
+                        self._tell_news()
                 return
             encoded = self._engine.encode(frame)
         except Exception as error:
