@@ -10,13 +10,14 @@ RUN := $(VENV)/bin/python tools/environment.py
 BENCH := build/bench
 PICTURE ?= $(BENCH)/benchmarks.png
 
-.PHONY: help demo bench test check setup dev train clean
+.PHONY: help demo bench load test check setup dev train clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo    a simulated robot drives about and answers questions about what it sees'
 	@echo 'make test    lint, types and tests; ARGS="-k timing" goes to pytest'
 	@echo 'make bench   ours beside llama.cpp, at the sizes of MobileVLM-1.7B; JSON=FILE keeps the figures'
+	@echo 'make load    100 requests of 10 processes at once, every reply checked'
 	@echo 'make check   lint and types alone'
 	@echo 'make setup   only the environment that the demo needs, in $(VENV)'
 	@echo 'make dev     that and what the tests need'
@@ -40,6 +41,9 @@ bench: train $(BENCH)/mmproj-Q8_0.gguf
 	$(VENV)/bin/mobilevlm bench $(BENCH)/bundle --peer $(BENCH)/mmproj-F16.gguf \
 		--peer $(BENCH)/mmproj-Q8_0.gguf --captions benchmarks/caption_trace.json \
 		--picture $(PICTURE) $(if $(JSON),--json $(JSON)) $(ARGS)
+
+load: setup
+	@$(RUN) $(VENV)/bin/python $(VENV)/lib/mobilevlm_ros/load $(ARGS)
 
 setup:
 	@$(SETUP)
