@@ -11,6 +11,7 @@ from mobilevlm_ros.nodes.camera import Camera, CameraHealth
 from mobilevlm_ros.nodes.config import CameraConfig, VlmNodeConfig
 from mobilevlm_ros.nodes.errors import UnknownCameraError
 
+SILENT_S = 0.9  # diagnostics come once a second
 WAKE_HZ = 30.0  # how often an image is taken where the engine would look at every one
 
 
@@ -23,6 +24,7 @@ class Cameras:
         config: VlmNodeConfig,
         configs: Mapping[str, CameraConfig],
         on_image: Callable[[str], None],
+        probing: Callable[[], bool],
     ) -> None:
         """Nothing is subscribed before `open`.
 
@@ -31,7 +33,9 @@ class Cameras:
             config: names of the cameras.
             configs: of each camera.
             on_image: called with the name of a camera whose image was taken.
+            probing: whether images are wanted even if nothing is looked at ahead.
         """
+        self._probing = probing
         self.configs = dict(configs)
         self._on_image = on_image
         self._node = node
@@ -49,10 +53,9 @@ class Cameras:
         for name in self._config.cameras:
             topic = self._config.image_topic(name)
             self._open[name] = Camera(self._node, name, topic, self.configs[name], self._keep)
-        if not self._on_demand:
-            period_s = 1 / (engine.look_rate_hz or WAKE_HZ)
-            self._timer = self._node.create_timer(period_s, self.want)
-            self.want()
+        period_s = 1 / (engine.look_rate_hz or WAKE_HZ)
+        self._timer = self._node.create_timer(period_s, self._look)
+        self._look()
 
     def close(self) -> None:
         """Unsubscribe from all."""
@@ -63,10 +66,10 @@ class Cameras:
             camera.close()
         self._open = {}
 
-    def want(self) -> None:
-        """Take an image of every camera."""
-        for camera in self._open.values():
-            camera.want()
+    def _look(self) -> None:
+        if not self._on_demand or self._probing():
+            for camera in self._open.values():
+                camera.want()
 
     def wait(self, name: str, arrived: Callable[[], None]) -> None:
         """Call back once, when an image has come that was not there before."""
@@ -107,8 +110,12 @@ class Cameras:
             self._seen[name] = True
 
     def health(self) -> list[CameraHealth]:
-        """Of all that are open."""
-        return [camera.health() for camera in self._open.values()]
+        """Of all that are open. Takes an image where none was wanted, to see that they come."""
+        found = [camera.health() for camera in self._open.values()]
+        for health in found:
+            if health.silent_s > SILENT_S:
+                self._open[health.name].want()
+        return found
 
     def _keep(self, name: str, source: Callable[[], Frame]) -> None:
         self._worker.offer(name, source)

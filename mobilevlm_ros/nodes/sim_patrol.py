@@ -93,7 +93,7 @@ def _vlm_parameters(bundle: str) -> list[str]:
         for name, question in QUESTIONS.items()
     }
     given = [f'bundle:={bundle}'] if bundle else []
-    fast = ['captions:=false', 'look:=on_demand', 'probe_rate_hz:=0.0']
+    fast = ['captions:=false', 'look:=on_demand', 'look_rate_hz:=30.0', 'probe_rate_hz:=0.0']
     return [*given, *fast, f"probes:='{json.dumps(probes)}'"]
 
 

@@ -71,7 +71,7 @@ class VlmNode(LifecycleNode):
         )
         cameras = {name: declare(self, CameraConfig, f'{name}.') for name in config.cameras}
         self._settings = Parameters(self, (config, self._engine_config), self._check)
-        self._cameras = Cameras(self, config, cameras, self._seen)
+        self._cameras = Cameras(self, config, cameras, self._seen, lambda: bool(self._probes))
         self._worker: EngineWorker | None = None
         self._desk: Desk | None = None
         self._scenes: Scenes | None = None
