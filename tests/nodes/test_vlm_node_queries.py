@@ -148,10 +148,11 @@ def test_a_stream_that_cannot_be_answered_is_aborted_with_the_reason(asked):
 
 
 @pytest.mark.timeout(120)
-def test_probes_are_answered_together_about_each_frame(start_fake, client):
+@pytest.mark.parametrize('look', ['always', 'on_demand'])
+def test_probes_are_answered_together_about_each_frame(start_fake, client, look):
     level = '{"question": "How bright?", "choices": ["bright", "dark"]}'
     probes = f'{{"level": {level}, "words": {{"question": "What else?"}}}}'
-    start_fake(captions='false', probes=f"'{probes}'")
+    start_fake(captions='false', look=look, probes=f"'{probes}'")
     scenes = client.listen(Scene, 'vlm_node/scene')
     stamps = set()
 
