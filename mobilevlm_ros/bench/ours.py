@@ -29,6 +29,7 @@ CAMERA_HZ = 30.0
 FIRST_CAPTION_S = 60.0  # at most
 PAD = 'a '  # makes a question longer, by one or two tokens
 TYPED = [Question(text, choices=frames.CHOICES) for text in frames.TYPED]
+STILLS = 16  # of the same view with other noise
 
 
 class Ours:
@@ -180,6 +181,8 @@ class StaticView:
 
     def __init__(self, bundle: Path, config: EngineConfig) -> None:
         self.captions = 0
+        # Made before the clock runs: to make noise takes more than to look at it.
+        self._frames = [Frame(frames.make_still(n), camera=CAMERA) for n in range(STILLS)]
         self._worker = EngineWorker(open_engine(bundle, config), self._count)
 
     def static_view(self, seconds: float, rate_hz: float) -> float:
@@ -200,7 +203,7 @@ class StaticView:
 
     def _show_for(self, seconds: float, rate_hz: float) -> None:
         for number in range(max(1, round(seconds * rate_hz))):
-            self._worker.show(Frame(frames.make_still(number), camera=CAMERA))
+            self._worker.show(self._frames[number % STILLS])
             time.sleep(1 / rate_hz)
 
 

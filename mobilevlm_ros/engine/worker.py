@@ -22,6 +22,7 @@ from mobilevlm_ros.engine.captions import OnCaption, gate_settings
 from mobilevlm_ros.engine.engine import Engine
 from mobilevlm_ros.engine.gates import ChangedViews, Gate
 from mobilevlm_ros.engine.generation import OnChunk
+from mobilevlm_ros.engine.openmp import release_threads
 from mobilevlm_ros.engine.regions import crop
 from mobilevlm_ros.engine.requests import Group, Reply, Request
 from mobilevlm_ros.engine.slots import FrameSource
@@ -66,6 +67,7 @@ class EngineWorker:
         self._talker = Talker(engine, self._board, self._changed, self._captions)
         self._closed: Exception | None = None
         self._news = 0  # counts what the language thread may have to do with
+        release_threads()  # of this thread, which loaded the model
         self._threads = [
             threading.Thread(target=self._run, args=(work,), name=name, daemon=True)
             for name, work in (('vision', self._see), ('language', self._talk))
