@@ -41,7 +41,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    vlm = ['encoder:=fake', 'llm:=fake'] if options.fake else []
+    # To the stand-in all views look alike.
+    vlm = ['encoder:=fake', 'llm:=fake', 'caption_change:=0.0'] if options.fake else []
     if options.bundle:
         vlm.append(f'bundle:={options.bundle}')
     world = random_world(options.seed)
