@@ -22,6 +22,7 @@ from mobilevlm_ros.client.values import Answer, Check, NoReplyError, check_of, r
 from mobilevlm_ros.srv import Ask
 
 GRACE_S = 1.0  # for the reply to arrive that tells of the deadline
+PIECES = 1024  # of answers that may be on their way
 DEPTH = 200  # requests and replies that may be on their way
 
 
@@ -41,7 +42,12 @@ class VlmClient:
         qos = QoSProfile(depth=DEPTH)
         self._service = node.create_client(Ask, f'{node_name}/ask', qos_profile=qos)
         self._link = Link(node, self._service)
-        self._action = ActionClient(node, AskStream, f'{node_name}/ask_stream')
+        self._action = ActionClient(
+            node,
+            AskStream,
+            f'{node_name}/ask_stream',
+            feedback_sub_qos_profile=QoSProfile(depth=PIECES),
+        )
 
     def ask(self, question: str, deadline_s: float = 10.0, **fields: Any) -> Answer:
         """Ask, and wait for the answer.

@@ -9,6 +9,7 @@ from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 
 from mobilevlm_ros.action import AskStream
 from mobilevlm_ros.engine import Answer, Chunk
@@ -16,6 +17,7 @@ from mobilevlm_ros.msg import Query, Status
 from mobilevlm_ros.nodes.conversions import answer_to_message
 from mobilevlm_ros.nodes.desk import OnChunk, OnReply
 
+PIECES = 1024  # of answers that may be on their way; ten by default, and the rest is lost
 # Answers a query: (query, on_chunk, on_reply) to its status, and the answer if there is one.
 Serve = Callable[[Query, OnChunk, OnReply], Awaitable[tuple[Status, Answer | None]]]
 
@@ -43,6 +45,7 @@ class Streams:
             goal_callback=self._accept,
             cancel_callback=self._cancel,
             callback_group=ReentrantCallbackGroup(),
+            feedback_pub_qos_profile=QoSProfile(depth=PIECES),
         )
 
     def close(self) -> None:

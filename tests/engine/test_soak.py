@@ -1,5 +1,6 @@
 """After many random operations everything is where it was."""
 
+import gc
 import random
 import threading
 from concurrent.futures import CancelledError as FutureCancelledError
@@ -18,12 +19,15 @@ from mobilevlm_ros.engine import (
     create_fake_engine,
     open_engine,
 )
+from mobilevlm_ros.engine.budget import release_freed_memory
 from tests.engine.support import WAIT_S, MakeFrame, grey, until
 
 CAMERAS = ('front', 'rear')
 
 
 def resident_bytes() -> int:
+    gc.collect()
+    release_freed_memory()
     return int(Path('/proc/self/statm').read_text().split()[1]) * 4096
 
 

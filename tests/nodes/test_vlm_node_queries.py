@@ -6,6 +6,7 @@ import pytest
 from action_msgs.msg import GoalStatus
 from builtin_interfaces.msg import Duration
 from rclpy.action import ActionClient
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage, RegionOfInterest
 
 from mobilevlm_ros.action import AskStream
@@ -117,7 +118,12 @@ class Streamed:
     def __init__(self, client, question, **fields):
         self.client = client
         self.pieces = []
-        self.action = ActionClient(client.node, AskStream, 'vlm_node/ask_stream')
+        self.action = ActionClient(
+            client.node,
+            AskStream,
+            'vlm_node/ask_stream',
+            feedback_sub_qos_profile=QoSProfile(depth=1024),
+        )
         client.wait(self.action.server_is_ready)
         client.spin(0.5)
         goal = AskStream.Goal(query=Query(question=question, **fields))
