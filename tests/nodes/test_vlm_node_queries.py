@@ -125,7 +125,7 @@ class Streamed:
             feedback_sub_qos_profile=QoSProfile(depth=1024),
         )
         client.wait(self.action.server_is_ready)
-        client.spin(0.5)
+        client.spin(2.0)  # the way back opens later
         goal = AskStream.Goal(query=Query(question=question, **fields))
         sending = self.action.send_goal_async(goal, feedback_callback=self.hear)
         client.wait(sending.done)
