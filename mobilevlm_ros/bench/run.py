@@ -72,6 +72,7 @@ def run(plan: Plan) -> Report:
 def config(plan: Plan) -> EngineConfig:
     """The engine's: frames are encoded as soon as they are shown."""
     return EngineConfig(
+        look='always',
         look_rate_hz=0.0,
         held_frames=FRAMES + 1,
         precision=plan.precision,
@@ -150,7 +151,7 @@ def measure_captions(
 
 def measure_static(plan: Plan) -> float:
     """CPU seconds a minute of our engine, as a robot runs it, before a view without change."""
-    settings = EngineConfig(verify=False, precision=plan.precision, look='on_change')
+    settings = EngineConfig(verify=False, precision=plan.precision)
     with Process('static view', StaticView, plan.bundle, settings) as process:
         found: float = process.call('static_view', plan.static_s, CAMERA_HZ)
         return found

@@ -72,7 +72,7 @@ class EngineConfig:
         300.0, 'forget a conversation this long after its last answer', low=0.0, high=1e6
     )
     look: str = setting(
-        'always',
+        'on_change',
         'encode frames ahead of questions: all, those that differ, or none until asked about',
         choices=('always', 'on_change', 'on_demand'),
     )

@@ -63,7 +63,7 @@ def test_errors_about_one_failed_frame_do_not_pile_up_tracebacks(start: Start) -
 
 
 def test_a_frame_that_could_not_be_held_is_told_from_one_that_never_came(start: Start) -> None:
-    engine = create_fake_engine(EngineConfig(look_rate_hz=0.0))
+    engine = create_fake_engine(EngineConfig(look='always', look_rate_hz=0.0))
     worker = start(engine)
     worker.show(grey(10))
     until(lambda: worker._board.slots[''].held == 1)

@@ -44,7 +44,7 @@ def test_on_demand_nothing_is_looked_at_until_someone_asks(start: Start) -> None
 
 
 def test_of_frames_shown_while_the_encoder_is_busy_the_newest_wins(start: Start) -> None:
-    engine = create_fake_engine(EngineConfig(look_rate_hz=0.0))
+    engine = create_fake_engine(EngineConfig(look='always', look_rate_hz=0.0))
     gate = engine._encoder.encode = Gate(engine._encoder.encode)  # type: ignore[method-assign]
     worker = start(engine)
     for level in range(10, 100, 10):
@@ -57,7 +57,7 @@ def test_of_frames_shown_while_the_encoder_is_busy_the_newest_wins(start: Start)
 
 
 def test_two_cameras_faster_than_the_language_model_are_held_by_turns(start: Start) -> None:
-    engine = create_fake_engine(EngineConfig(look_rate_hz=0.0))
+    engine = create_fake_engine(EngineConfig(look='always', look_rate_hz=0.0))
     hold = engine.language.hold
     held: list[str] = []
 
@@ -107,7 +107,7 @@ def test_the_slowest_look_rate_is_no_trouble(start: Start) -> None:
 
 
 def test_the_look_rate_is_kept(start: Start) -> None:
-    engine = create_fake_engine(EngineConfig(look_rate_hz=20.0))
+    engine = create_fake_engine(EngineConfig(look='always', look_rate_hz=20.0))
     worker = start(engine)
     begin = time.monotonic()
     while engine._encoder.encoded < 5:  # type: ignore[attr-defined]
@@ -171,7 +171,7 @@ def test_of_a_look_in_progress_only_the_rest_counts(start: Start, model: str, ca
 
 
 def test_looks_go_on_while_questions_are_asked_all_the_time(start: Start) -> None:
-    worker = start()
+    worker = start(look='always')
     worker.show(grey(0))
     seen: list[str] = []
 

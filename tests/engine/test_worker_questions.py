@@ -85,7 +85,9 @@ def test_waiting_is_told_from_working_in_the_timing(start: Start) -> None:
 
 def test_captions_come_after_looks_no_faster_than_their_period(start: Start) -> None:
     captions: list[Caption] = []
-    worker = start(on_caption=captions.append, caption_period_s=0.1, caption_change=0.0)
+    worker = start(
+        on_caption=captions.append, look='always', caption_period_s=0.1, caption_change=0.0
+    )
     begin = time.monotonic()
     while len(captions) < 4:
         worker.show(grey(30, frame_id='optical'))
