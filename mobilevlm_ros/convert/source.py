@@ -25,6 +25,7 @@ PROMPT = {
     'head': 'A chat between a curious user and an artificial intelligence assistant. '
     "The assistant gives helpful, detailed, and polite answers to the user's questions. USER: ",
     'question': '\n{question} ASSISTANT:',
+    'turn': 'USER: {question} ASSISTANT:',  # behind an answer and its end token
     'stop': ['</s>'],
 }
 CAPTION = 'Describe the image briefly.'
@@ -47,7 +48,7 @@ class Source:
 
     name: str
     geometry: Geometry
-    prompt: dict[str, Any]  # head, question, stop: as in bundle.json
+    prompt: dict[str, Any]  # as in bundle.json
     preprocessing: dict[str, list[float]]  # mean and std of RGB in [0, 1]
     caption: str  # the question that a caption answers
     license: str

@@ -15,7 +15,9 @@ from mobilevlm_ros.convert.source import (
     load_vision,
     open_source,
 )
+from mobilevlm_ros.engine.bundle import PromptSpec
 from mobilevlm_ros.engine.errors import CheckpointError
+from mobilevlm_ros.engine.prompt import turn_tokens
 from mobilevlm_ros.model.mobilevlm import TOWER, MobileVlm
 from tests.convert.support import (
     TINY,
@@ -27,6 +29,12 @@ from tests.convert.support import (
 )
 
 FILE = 'pytorch_model.bin'
+# What conv_vicuna_v1's get_prompt makes of two questions and answers (SeparatorStyle.TWO).
+OFFICIAL_CONVERSATION = (
+    'A chat between a curious user and an artificial intelligence assistant. The assistant gives '
+    "helpful, detailed, and polite answers to the user's questions. USER: <image>\nWhat is ahead? "
+    'ASSISTANT: a box</s>USER: Is it red? ASSISTANT: yes</s>'
+)
 
 
 @pytest.fixture(scope='module')
@@ -55,6 +63,16 @@ def test_the_reference_computes_what_was_saved(source: Source, model: MobileVlm)
     assert torch.equal(reference.encode(pixels), model.encode(pixels))
     assert torch.equal(load_vision(source).encode(pixels), model.encode(pixels))
     assert torch.equal(reference.llama(tokens).logits, model.llama(tokens).logits)
+
+
+def test_a_conversation_is_worded_as_the_official_one() -> None:
+    prompt = PromptSpec(**PROMPT)
+    turns = [('What is ahead?', ' a box'), ('Is it red?', ' yes')]
+    text = prompt.head + '<image>'
+    for number, (question, answer) in enumerate(turns):
+        said = turn_tokens(prompt, question, number == 0, lambda text: list(text.encode()))
+        text += bytes(said).decode() + answer + prompt.stop[0]
+    assert text == OFFICIAL_CONVERSATION
 
 
 @torch.no_grad()
