@@ -6,7 +6,9 @@ llama.cpp aborts the process on some misuse, so every limit is checked before a 
 from __future__ import annotations
 
 import ctypes
+from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import llama_cpp
@@ -126,7 +128,7 @@ class LlamaCppLanguageModel:
             self._check_tokens(part.tokens)
         lengths = {part.sequence: self._lengths[part.sequence] for part in parts}
         rows = self._append(columns_of_parts(parts, lengths))
-        ends = np.cumsum([part.rows for part in parts])
+        ends = accumulate(part.rows for part in parts)
         return [rows[end - part.rows : end] for part, end in zip(parts, ends, strict=True)]
 
     def decode_embeddings(self, sequence: int, embeddings: Floats) -> None:
@@ -167,16 +169,16 @@ class LlamaCppLanguageModel:
         """Decode all columns; returns the logits that they want, or takes all of them back."""
         if not self._context:
             raise ClosedError('the language model was closed before the answer was complete')
-        touched, counts = np.unique(columns.sequences, return_counts=True)
+        counts = Counter(columns.sequences)
         steps = range(0, len(columns), self._batch.limit)
         try:
             rows = [self._decode_batch(columns, at, keep=len(steps) == 1) for at in steps]
         except BackendError:
-            for sequence in touched.tolist():
+            for sequence in counts:
                 kept = self._lengths[sequence]
                 llama_cpp.llama_memory_seq_rm(self._memory, sequence, kept, -1)
             raise
-        for sequence, count in zip(touched.tolist(), counts.tolist(), strict=True):
+        for sequence, count in counts.items():
             self._lengths[sequence] += count
         return rows[0] if len(rows) == 1 else np.concatenate(rows)
 
@@ -185,7 +187,7 @@ class LlamaCppLanguageModel:
         status = llama_cpp.llama_decode(self._context, self._batch.fill(columns, at))
         if status != 0:
             raise decode_error(status, len(columns))
-        wanted = int(columns.wanted[at : at + self._batch.limit].sum())
+        wanted = sum(columns.wanted[at : at + self._batch.limit])
         shape = (wanted, self.vocabulary)
         if not wanted:
             return np.empty(shape, np.float32)
