@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from mobilevlm_ros.engine.types import Floats, Pixels
 
-OUTPUTS = 8  # of one product: more would multiply more zeros, fewer would keep the CPU less busy
-ROWS = 512  # of one product: what it reads and writes should stay in a core's own cache
+OUTPUTS = 12  # of one product: more would multiply more zeros, fewer would keep the CPU less busy
+ROWS = 1080  # of one product: what it reads and writes should stay in the cache
 REACH = 2  # of bicubic interpolation, in pixels of the coarser image
 TIE = np.full(4, 1e-4)  # grey levels: Pillow rounds halves up, OpenCV to even numbers
 
