@@ -1,4 +1,4 @@
-"""The soak's cameras: a process each, which publishes large frames and tells what it stamped when."""
+"""The soak's cameras: processes that publish large frames and tell what they stamped when."""
 
 from __future__ import annotations
 

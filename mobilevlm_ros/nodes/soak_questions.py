@@ -43,11 +43,16 @@ class Asker:
 
     def __init__(self, vlm: VlmClient, rate_hz: float) -> None:
         self.ended: list[Asked] = []
-        self.waiting = 0
+        self._sent = 0
         self._vlm = vlm
         self._period_s = 1 / rate_hz
         self._cameras = cycle(COLOURS)
         self._due = time.monotonic()
+
+    @property
+    def waiting(self) -> int:
+        """Questions that have not ended yet."""
+        return self._sent - len(self.ended)
 
     def advance(self) -> None:
         """Ask the next question if it is time."""
@@ -57,14 +62,13 @@ class Asker:
 
     def ask(self, camera: str) -> None:
         """Ask about the newest frame of a camera, without waiting."""
-        self.waiting += 1
+        self._sent += 1
         sent_ns = time.monotonic_ns()
         future = self._vlm.submit(QUESTION, DEADLINE_S, camera=camera, frame=Query.NEWEST)
         future.add_done_callback(partial(self._note, camera, sent_ns))
 
     def _note(self, camera: str, sent_ns: int, future: Future[Answer]) -> None:
         self.ended.append(ended(camera, sent_ns, future))
-        self.waiting -= 1
 
 
 def ended(camera: str, sent_ns: int, future: Future[Answer]) -> Asked:
@@ -76,20 +80,20 @@ def ended(camera: str, sent_ns: int, future: Future[Answer]) -> Asked:
         return Asked(camera, sent_ns, now_ns, error.code)
     except VlmClientError:
         return Asked(camera, sent_ns, now_ns, 'no reply')
-    return Asked(
-        camera, sent_ns, now_ns, 'OK', answer.text, answer.camera, answer.stamp_ns
-    )
+    return Asked(camera, sent_ns, now_ns, 'OK', answer.text, answer.camera, answer.stamp_ns)
 
 
 def lag(asked: Asked, shown: Sequence[Shown]) -> int | None:
-    """How many newer frames of the camera were out when the question was sent; None: no such frame.
+    """How many newer frames of the camera were out when the question was sent.
 
     A frame is out once publishing it has ended, so that one that is just being published does not
     count. One that is out may still be on its way to vlm_node: hence MOST_LAG.
+
+    Returns:
+        None if the camera never showed the frame that was answered about.
     """
-    stamps = [one.stamp_ns for one in shown]
-    place = bisect_right(stamps, asked.stamp_ns) - 1
-    if place < 0 or stamps[place] != asked.stamp_ns:
+    place = bisect_right(shown, asked.stamp_ns, key=lambda one: one.stamp_ns) - 1
+    if place < 0 or shown[place].stamp_ns != asked.stamp_ns:
         return None
     out = bisect_right(shown, asked.sent_ns, key=lambda one: one.at_ns)
     return max(0, out - 1 - place)

@@ -64,6 +64,13 @@ def cpu_seconds(pid: int, proc: Path = PROC) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
+def busy_seconds(proc: Path = PROC) -> float:
+    """What all cores of the machine have worked since it was started."""
+    line = (proc / 'stat').read_text(encoding='utf-8').partition('\n')[0]
+    user, nice, system, _, _, interrupts, soft, *_ = map(int, line.split()[1:])
+    return (user + nice + system + interrupts + soft) / os.sysconf('SC_CLK_TCK')
+
+
 def slope(samples: Sequence[Sample]) -> Slope:
     """Least squares through the private memory of the second half of a run.
 
