@@ -24,9 +24,11 @@ from mobilevlm_ros.nodes.soak_rate import find_rate
 from mobilevlm_ros.nodes.soak_report import Soak, table, to_json, violations
 from mobilevlm_ros.nodes.soak_run import SoakRun
 from mobilevlm_ros.nodes.soak_usage import (
+    SHARED,
     Sample,
     busy_seconds,
     cpu_seconds,
+    left_of,
     read_sample,
     shared_files,
 )
@@ -50,6 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     isolate(os.environ)
     mapped: set[Path] = set()
+    before = set(SHARED.iterdir())  # ports that others left are used again
     try:
         with TemporaryDirectory() as logs, _started(Path(logs), options) as (run, pids):
             soak = _soak(run, pids, options)
@@ -57,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     except DemoError as error:
         sys.stderr.write(f'soak: {error}\n')
         return 2
-    soak = soak.ended(sorted(path.name for path in mapped if path.exists()))
+    soak = soak.ended(left_of(mapped - before))
     sys.stdout.write(table(soak) + '\n')
     if options.json:
         options.json.write_text(json.dumps(to_json(soak), indent=1) + '\n', encoding='utf-8')
@@ -75,11 +78,12 @@ def _started(logs: Path, options: argparse.Namespace) -> Iterator[tuple[SoakRun,
         processes.start('vlm_node', parameters)
         with Cameras(options.transport) as cameras, VlmClient() as vlm:
             rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+            run = SoakRun(processes, cameras, vlm, options.asks)
             try:
-                run = SoakRun(processes, cameras, vlm, options.asks)
                 run.ready()
                 yield run, [processes.pid('vlm_node'), *cameras.pids]
             finally:
+                run.close()
                 rclpy.try_shutdown()
 
 

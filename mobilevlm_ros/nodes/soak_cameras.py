@@ -112,11 +112,13 @@ def run_camera(name: str, transport: str, parent: Connection) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # the parent hears them, and hangs up
         signal.signal(number, signal.SIG_IGN)
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    node = Node('camera', namespace=name)
     try:
-        _publish(Node('camera', namespace=name), _messages(name, transport), parent)
+        _publish(node, _messages(name, transport), parent)
     except (EOFError, OSError):
         pass
     finally:
+        node.destroy_node()  # and with it its segment in /dev/shm
         rclpy.try_shutdown()
 
 

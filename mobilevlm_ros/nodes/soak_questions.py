@@ -74,13 +74,17 @@ class Asker:
 def ended(camera: str, sent_ns: int, future: Future[Answer]) -> Asked:
     """What became of a question whose future is done."""
     now_ns = time.monotonic_ns()
+    answer: Answer | None
     try:
         answer = future.result()
+        status = 'OK'
     except RefusedError as error:
-        return Asked(camera, sent_ns, now_ns, error.code)
+        answer, status = error.answer, error.code
     except VlmClientError:
-        return Asked(camera, sent_ns, now_ns, 'no reply')
-    return Asked(camera, sent_ns, now_ns, 'OK', answer.text, answer.camera, answer.stamp_ns)
+        answer, status = None, 'no reply'
+    if answer is None:
+        return Asked(camera, sent_ns, now_ns, status)
+    return Asked(camera, sent_ns, now_ns, status, answer.text, answer.camera, answer.stamp_ns)
 
 
 def lag(asked: Asked, shown: Sequence[Shown]) -> int | None:
@@ -120,6 +124,6 @@ def uneven(asked: Sequence[Asked], heard: Sequence[tuple[str, int]]) -> tuple[in
         asked: what clients got.
         heard: camera and stamp of everything that came on ~/answer.
     """
-    expected = Counter((one.answered, one.stamp_ns) for one in asked if one.status == 'OK')
+    expected = Counter((one.answered, one.stamp_ns) for one in asked if one.answered)
     found = Counter(one for one in heard if one in expected)
     return (expected - found).total(), (found - expected).total()

@@ -36,7 +36,7 @@ def violations(soak: Soak) -> list[str]:
     if few or many:
         found.append(f'{few} answers were not published on ~/answer, {many} more than once')
     steep = slope(soak.samples)
-    if steep.above(soak.most_growth):
+    if steep.settles(soak.most_growth) and steep.above(soak.most_growth):
         found.append(f'memory grows by {steep.mb_per_h:.1f} MB/h, not {soak.most_growth:g}')
     for what, more in _grown(soak).items():
         if more > 0:

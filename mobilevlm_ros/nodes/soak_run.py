@@ -20,7 +20,7 @@ from mobilevlm_ros.nodes.soak_cameras import COLOURS, Cameras, Shown
 from mobilevlm_ros.nodes.soak_questions import Asked, Asker, fault, lag
 
 READY_WITHIN_S = 90.0
-READY_HZ = 5.0  # of the cameras, and of the questions, until all were answered
+READY_HZ = 5.0
 SETTLE_S = 1.0
 KEPT = 0.97  # of the frames that a camera was to show
 ANSWERS = 1000  # on ~/answer that may wait here
@@ -77,17 +77,19 @@ class SoakRun:
         """
         end = time.monotonic() + READY_WITHIN_S
         self._cameras.play(READY_HZ)
-        asker = Asker(self._vlm, READY_HZ)
-        while left := set(COLOURS) - {one.camera for one in asker.ended if one.status == 'OK'}:
-            if time.monotonic() > end:
-                statuses = dict(Counter(one.status for one in asker.ended))
+        left = list(COLOURS)
+        while left:
+            asker = Asker(self._vlm, READY_HZ)
+            asker.ask(left[0])
+            self._wait(asker)
+            status = asker.ended[0].status
+            if status == 'OK':
+                left.pop(0)
+            elif time.monotonic() > end:
                 raise DemoError(
-                    f'no answer about {", ".join(sorted(left))} in {READY_WITHIN_S:g} s, but '
-                    f'{statuses}; vlm_node said:\n{self._processes.tail("vlm_node")}'
+                    f'no answer about camera {left[0]} in {READY_WITHIN_S:g} s ({status}); '
+                    f'vlm_node said:\n{self._processes.tail("vlm_node")}'
                 )
-            asker.advance()
-            self._tick()
-        self._wait(asker)
 
     def phase(
         self, rate_hz: float, seconds: float, title: str, each: Callable[[], object] = int
@@ -106,6 +108,11 @@ class SoakRun:
         end_ns = time.monotonic_ns()
         self._wait(asker)
         return judge(rate_hz, (begin_ns, end_ns), asker.ended, self._cameras.shown)
+
+    def close(self) -> None:
+        """End the node."""
+        self._executor.remove_node(self._node)
+        self._node.destroy_node()
 
     def _hear(self, answer: Answer) -> None:
         self.heard.append((answer.camera, stamp_to_ns(answer.header.stamp)))
