@@ -40,7 +40,7 @@ def violations(soak: Soak) -> list[str]:
         found.append(f'memory grows by {steep.mb_per_h:.1f} MB/h, not {soak.most_growth:g}')
     for what, more in _grown(soak).items():
         if more > 0:
-            found.append(f'{more} more {what} than in the first half')
+            found.append(f'{more} more {what} at last than after a quarter of the run')
     if soak.left:
         found.append(f'left in /dev/shm: {", ".join(soak.left)}')
     return found
