@@ -20,7 +20,7 @@ from mobilevlm_ros.nodes.soak_cameras import COLOURS, Cameras, Shown
 from mobilevlm_ros.nodes.soak_questions import Asked, Asker, fault, lag
 
 READY_WITHIN_S = 90.0
-READY_HZ = 5.0
+READY_HZ = 2.0
 SETTLE_S = 1.0
 KEPT = 0.97  # of the frames that a camera was to show
 ANSWERS = 1000  # on ~/answer that may wait here

@@ -114,7 +114,7 @@ def shared_files(pids: Iterable[int], proc: Path = PROC) -> set[Path]:
 
 def left_of(files: Iterable[Path], proc: Path = PROC) -> list[str]:
     """Names of those that are still there and that nobody uses: Fast DDS leaves them for good."""
-    found = {path for path in files if path.exists() and path.name.startswith('fast')}
+    found = {path for path in files if path.exists() and 'fast' in path.name}
     for pid in (int(folder.name) for folder in proc.glob('[0-9]*')) if found else ():
         try:
             found -= shared_files([pid], proc)
