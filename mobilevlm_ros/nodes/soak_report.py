@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -70,8 +71,8 @@ def to_json(soak: Soak) -> dict[str, Any]:
         'frames': soak.phase.frames,
         'kept': soak.phase.kept,
         'cpu': soak.cpu,
-        'mb_per_h': steep.mb_per_h,
-        'mb_per_h_error': steep.error,
+        'mb_per_h': _finite(steep.mb_per_h),
+        'mb_per_h_error': _finite(steep.error),
         'grown': _grown(soak),
         'answers_missing': soak.uneven[0],
         'answers_double': soak.uneven[1],
@@ -106,10 +107,17 @@ def _rows(soak: Soak) -> dict[str, str]:
 
 def _slope_text(soak: Soak) -> str:
     steep = slope(soak.samples)
+    if not math.isfinite(steep.error):
+        return 'too short a run to tell'
     text = f'{steep.mb_per_h:+.1f} ± {steep.error:.1f} over the second half'
     if steep.settles(soak.most_growth):
         return text
     return f'{text}: too short a run to judge by {soak.most_growth:g}'
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no other numbers."""
+    return value if math.isfinite(value) else None
 
 
 def _grown(soak: Soak) -> dict[str, int]:

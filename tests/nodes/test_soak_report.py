@@ -44,3 +44,9 @@ def test_each_fault_fails_the_run(changes, says):
     bad = replace(GOOD, **changes)
     assert [one for one in violations(bad) if says in one]
     assert 'WRONG' in table(bad) and not table(bad).endswith('ok')
+
+
+def test_a_run_too_short_to_tell_still_makes_valid_json():
+    short = replace(GOOD, samples=SAMPLES[:3])
+    assert 'too short a run to tell' in table(short)
+    assert json.loads(json.dumps(to_json(short), allow_nan=False))['mb_per_h'] is None
