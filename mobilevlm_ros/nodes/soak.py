@@ -160,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     add('--seconds', type=float, default=600.0, help='how long, after the rate was found')
     add('--rate', type=_rate, default='auto', help='Hz of each camera; auto: the highest carried')
     add('--asks', type=float, default=4.0, help='questions a second')
-    add('--every', type=float, default=5.0, help='seconds from one sample of memory to the next')
+    add('--every', type=float, default=1.0, help='seconds from one sample of memory to the next')
     add('--most-growth', type=float, default=10.0, help='MB an hour that memory may grow by')
     add('--json', type=Path, help='file for all figures')
     return parser

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 PROC, SHARED = Path('/proc'), Path('/dev/shm')
+LOWS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +75,10 @@ def busy_seconds(proc: Path = PROC) -> float:
 def slope(samples: Sequence[Sample]) -> Slope:
     """Least squares through the private memory of the second half of a run.
 
-    What is left over is not independent from sample to sample; the error allows for how much
-    one resembles the next.
+    Of each of LOWS parts the least counts: frames of megabytes come and go. What is left over is
+    not independent from one to the next; the error allows for how much they resemble each other.
     """
-    half = [one for one in samples if one.at_s >= samples[-1].at_s / 2]
+    half = _lows([one for one in samples if one.at_s >= samples[-1].at_s / 2])
     if len(half) < 4:
         return Slope(math.nan, math.inf)
     hours = np.array([one.at_s for one in half]) / 3600
@@ -88,6 +89,12 @@ def slope(samples: Sequence[Sample]) -> Slope:
     alike = min(max(alike, 0.0), 0.95)
     error = math.sqrt(variance * covariance[0, 0] * (1 + alike) / (1 - alike))
     return Slope(float(line[0]), error)
+
+
+def _lows(samples: Sequence[Sample]) -> list[Sample]:
+    size = max(1, len(samples) // LOWS)
+    parts = [samples[i : i + size] for i in range(0, len(samples) - size + 1, size)]
+    return [min(part, key=lambda one: one.own_mb) for part in parts]
 
 
 def growth(values: Sequence[int]) -> int:

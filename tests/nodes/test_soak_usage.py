@@ -2,6 +2,7 @@
 
 import os
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -34,6 +35,11 @@ def test_a_leak_is_told_from_noise():
 def test_the_first_half_does_not_count():
     warm = [Sample(t, 0, 0, min(t, 300), 1, 1, 0.0) for t in range(0, 601, 5)]
     assert slope(warm).mb_per_h == pytest.approx(0, abs=1e-6)
+
+
+def test_frames_that_come_and_go_do_not_hide_the_slope():
+    busy = [replace(one, own_mb=one.own_mb + 2.7 * (one.at_s % 4)) for one in samples(0, every=1)]
+    assert slope(busy).settles(1)
 
 
 def test_a_short_run_does_not_settle_anything():
