@@ -75,6 +75,10 @@ class Processes:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
 
+    def pid(self, name: str) -> int:
+        """Of a node that was started."""
+        return self._running[name].pid
+
     def interrupt(self, number: int, _: object) -> None:
         """A signal handler: end the demo at the next check, never while a child is starting."""
         self._signal = number
@@ -90,9 +94,14 @@ class Processes:
             raise SystemExit(128 + self._signal)
         for name, process in self._running.items():
             if process.poll() is not None:
-                lines = self._log(name).read_text(errors='replace').splitlines()[-TAIL_LINES:]
-                output = '\n'.join(f'  {line}' for line in lines) or '  (it said nothing)'
-                raise DemoError(f'{name} ended with exit code {process.returncode}:\n{output}')
+                raise DemoError(
+                    f'{name} ended with exit code {process.returncode}:\n{self.tail(name)}'
+                )
+
+    def tail(self, name: str) -> str:
+        """The end of what a node has said so far."""
+        lines = self._log(name).read_text(errors='replace').splitlines()[-TAIL_LINES:]
+        return '\n'.join(f'  {line}' for line in lines) or '  (it said nothing)'
 
     def _log(self, name: str) -> Path:
         return self._logs / f'{name.replace("/", "-")}.log'
