@@ -1,10 +1,12 @@
-"""Patrol in simulation: `ros2 launch mobilevlm_ros patrol.launch.py`; on a robot `sim:=false`."""
+"""Patrol in simulation: `ros2 launch mobilevlm_ros patrol.launch.py`; on a robot `sim:=false`.
+
+All arguments of vlm.launch.py but `camera` work here too.
+"""
 
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
-from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
-from launch_ros.actions import Node, PushRosNamespace
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, PythonExpression
+from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchDescription
@@ -28,31 +30,19 @@ ARGUMENTS = [
 
 
 def generate_launch_description() -> LaunchDescription:
-    params_file = LaunchConfiguration('params_file')
     vlm = PathJoinSubstitution([SHARE, 'launch', 'vlm.launch.py'])
+    camera = PythonExpression(["'sim' if '", LaunchConfiguration('sim'), "' == 'true' else ''"])
     return LaunchDescription(
         [
             *ARGUMENTS,
             IncludeLaunchDescription(
-                PythonLaunchDescriptionSource(vlm),
-                launch_arguments={
-                    'namespace': LaunchConfiguration('namespace'),
-                    'params_file': params_file,
-                }.items(),
-            ),
-            PushRosNamespace(LaunchConfiguration('namespace')),
-            Node(
-                package='mobilevlm_ros',
-                executable='sim_node',
-                name='sim_node',
-                parameters=[params_file, {'seed': LaunchConfiguration('seed')}],
-                condition=IfCondition(LaunchConfiguration('sim')),
+                PythonLaunchDescriptionSource(vlm), launch_arguments=[('camera', camera)]
             ),
             Node(
                 package='mobilevlm_ros',
                 executable='patrol_node',
-                name='patrol_node',
-                parameters=[params_file],
+                namespace=LaunchConfiguration('namespace'),
+                parameters=[LaunchConfiguration('params_file')],
                 remappings=[('scene', 'vlm_node/scene')],
                 output='screen',
             ),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from mobilevlm_ros.engine import ConfigError
-
-NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
+from mobilevlm_ros.nodes.launching import CAMERA_NAME
 
 
 def setting(
@@ -92,7 +90,7 @@ class VlmNodeConfig:
         if self.streams not in ('queue', 'reject'):
             raise ConfigError(f'streams is {self.streams!r}; choose queue or reject')
         for camera in self.cameras:
-            if not NAME.fullmatch(camera):
+            if not CAMERA_NAME.fullmatch(camera):
                 raise ConfigError(f"{camera!r} in cameras will not do as a part of a topic's name")
 
     def image_topic(self, camera: str) -> str:

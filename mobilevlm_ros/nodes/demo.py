@@ -10,6 +10,7 @@ from pathlib import Path
 
 import rclpy
 from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
 
 from mobilevlm_ros.nodes.demo_processes import DemoError, Processes, isolate
 from mobilevlm_ros.nodes.demo_report import Report
@@ -30,8 +31,9 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         0 if enough answers match the simulator, 1 if not, 2 if the demo could not go on.
     """
-    options = _parser().parse_args(argv)
-    isolate(os.environ)
+    options = _parser().parse_args(remove_ros_args(sys.argv[1:] if argv is None else argv))
+    if not options.attach:
+        isolate(os.environ)
     try:
         options.out.mkdir(parents=True, exist_ok=True)
         return _run(options)
@@ -41,17 +43,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    # To the stand-in all views look alike.
-    vlm = ['encoder:=fake', 'llm:=fake', 'caption_change:=0.0'] if options.fake else []
-    if options.bundle:
-        vlm.append(f'bundle:={options.bundle}')
     world = random_world(options.seed)
     report = Report(options.out)
     with Processes(options.out) as processes:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, processes.interrupt)
-        processes.start('sim_node', [f'seed:={options.seed}'])
-        processes.start('vlm_node', vlm)
+        if not options.attach:
+            _start(processes, options)
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         try:
             run = DemoRun(world, options.seed, processes, report)
@@ -59,6 +57,15 @@ def _run(options: argparse.Namespace) -> int:
         finally:
             rclpy.try_shutdown()
     return 0 if report.finish(options.questions, options.pass_share) else 1
+
+
+def _start(processes: Processes, options: argparse.Namespace) -> None:
+    # To the stand-in all views look alike.
+    vlm = ['encoder:=fake', 'llm:=fake', 'caption_change:=0.0'] if options.fake else []
+    if options.bundle:
+        vlm.append(f'bundle:={options.bundle}')
+    processes.start('sim_node', [f'seed:={options.seed}'])
+    processes.start('vlm_node', vlm)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     add('--seed', type=int, default=3, help='of the room and the questions')
     add('--out', type=Path, default=Path('out'), help='folder for the picture and the logs')
     add('--pass-share', type=float, default=0.8, help='share of answers that must match')
+    add('--attach', action='store_true', help='to nodes that run: vlm_node and sim_node')
     add('--fake', action='store_true', help='a stand-in without a model, to try the plumbing')
     return parser
 

@@ -45,7 +45,11 @@ def diagnose(
         pairs = [KeyValue(key=key, value=_text(value)) for key, value in values.items()]
         array.status.append(
             DiagnosticStatus(
-                level=level, name=f'{node}: {part}', message=message, hardware_id='', values=pairs
+                level=level,
+                name=f'{node}: {part}',
+                message=message,
+                hardware_id=node,  # which robot's, where several are side by side
+                values=pairs,
             )
         )
     return array

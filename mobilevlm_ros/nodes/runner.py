@@ -1,4 +1,4 @@
-"""Runs a node as a process: from its creation until it is done or told to stop."""
+"""Runs nodes as a process: from their creation until they are done or told to stop."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -37,10 +38,18 @@ def run(create: Callable[[], Runnable], argv: list[str] | None = None) -> int:
     Returns:
         the exit code: 0, or 2 if the node could not be created; stderr then says why.
     """
+    return run_together([create], argv)
+
+
+def run_together(creates: Sequence[Callable[[], Runnable]], argv: list[str] | None = None) -> int:
+    """The same for several nodes in one process, each with an executor and a thread of its own.
+
+    They are created in this order. The process ends when all are done, or one fails.
+    """
     stop = _StopSignal()
     rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
     try:
-        _spin(create(), stop)
+        _spin_all([create() for create in creates], stop)
     except MobileVlmError as error:
         sys.stderr.write(f'{Path(sys.argv[0]).stem}: {error}\n')
         return 2
@@ -49,12 +58,25 @@ def run(create: Callable[[], Runnable], argv: list[str] | None = None) -> int:
     return 0
 
 
+def _spin_all(nodes: Sequence[Runnable], stop: _StopSignal) -> None:
+    """The last one in this thread."""
+    with ThreadPoolExecutor(len(nodes), 'node') as threads:
+        others = [threads.submit(_spin, node, stop) for node in nodes[:-1]]
+        _spin(nodes[-1], stop)
+    for other in others:
+        other.result()
+
+
 def _spin(node: Runnable, stop: _StopSignal) -> None:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    stop.wake(executor.wake)
-    while not (stop.received or node.done):
-        executor.spin_once(timeout_sec=0.1)  # without a limit, a wake alone does not return
+    stop.wakes.append(executor.wake)
+    try:
+        while not (stop.received or node.done):
+            executor.spin_once(timeout_sec=0.1)  # without a limit, a wake alone does not return
+    except BaseException:
+        stop.received = True  # for the other nodes too
+        raise
     # Requests in progress get their answer before the node disappears.
     deadline = time.monotonic() + STOP_WITHIN_S
     while not node.stop() and time.monotonic() < deadline:
@@ -72,7 +94,7 @@ class _StopSignal:
 
     def __init__(self) -> None:
         self.received = False
-        self._wake: Callable[[], None] = lambda: None
+        self.wakes: list[Callable[[], None]] = []  # called as soon as a signal arrives
         self._numbers, written = socket.socketpair()
         written.setblocking(False)
         self._written = written  # kept open
@@ -81,13 +103,10 @@ class _StopSignal:
             signal.signal(number, lambda *_: None)
         threading.Thread(target=self._wait, name='signals', daemon=True).start()
 
-    def wake(self, wake: Callable[[], None]) -> None:
-        """Call this as soon as a signal arrives."""
-        self._wake = wake
-
     def _wait(self) -> None:
         number = self._numbers.recv(1)[0]
         self.received = True
-        self._wake()
+        for wake in self.wakes:
+            wake()
         time.sleep(KILL_AFTER_S)
         os._exit(128 + number)

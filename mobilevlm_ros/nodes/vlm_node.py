@@ -280,7 +280,8 @@ def status_name(code: int) -> str:
     return str(next(name for name in names if getattr(Status, name) == code))
 
 
-def _create() -> VlmNode:
+def create_node() -> VlmNode:
+    """A node that has started, if its parameters do not leave that to a manager."""
     node = VlmNode()
     logger = logging.getLogger('mobilevlm_ros')
     logger.addHandler(RosHandler(node))
@@ -291,7 +292,7 @@ def _create() -> VlmNode:
 
 def main(argv: list[str] | None = None) -> int:
     """Run until a signal arrives."""
-    return run(_create, argv)
+    return run(create_node, argv)
 
 
 if __name__ == '__main__':

@@ -87,8 +87,8 @@ def start_fake(start):
 class Client:
     """A node of the test's own, spun only while something is waited for."""
 
-    def __init__(self, patience_s):
-        self.node = rclpy.create_node('tester')
+    def __init__(self, patience_s, namespace=''):
+        self.node = rclpy.create_node('tester', namespace=namespace)
         self._patience_s = patience_s
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
@@ -187,7 +187,13 @@ class Client:
 
 
 @pytest.fixture
-def client(ros_domain, slack):
+def client_in(ros_domain, slack):
+    """Makes a client in a namespace."""
     rclpy.init()
-    yield Client(patience_s=min(20 + 4 * slack, 90))
+    yield lambda namespace: Client(min(20 + 4 * slack, 90), namespace)
     rclpy.try_shutdown()
+
+
+@pytest.fixture
+def client(client_in):
+    return client_in('')

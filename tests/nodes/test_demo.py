@@ -127,6 +127,20 @@ def test_the_whole_demo_runs_on_a_fake_model(ros_domain, tmp_path):
 
 
 @pytest.mark.ros
+def test_attached_it_asks_nodes_that_run_already_in_its_namespace(start, tmp_path):
+    there = ['--ros-args', '-r', '__ns:=/demo']
+    start('sim_node', *there, seed=5)
+    start('vlm_node', *there, encoder='fake', llm='fake')
+    options = ['--seed', '5', '--seconds', '3', '--questions', '1', '--pass-share', '0']
+    done = subprocess.run(
+        [*DEMO, '--attach', *options, '--out', str(tmp_path), *there],
+        capture_output=True, text=True, timeout=110, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith('demo: 0/')
+
+
+@pytest.mark.ros
 def test_a_node_that_dies_ends_the_demo_with_its_reason(ros_domain, tmp_path):
     command = [*DEMO, '--bundle', '/nowhere', '--out', str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)

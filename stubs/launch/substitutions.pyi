@@ -1,0 +1,16 @@
+from collections.abc import Iterable
+
+from launch import LaunchContext, Substitution
+
+class EnvironmentVariable(Substitution):
+    def __init__(self, name: str, *, default_value: str | Substitution | None = None) -> None: ...
+
+class LaunchConfiguration(Substitution):
+    def __init__(self, variable_name: str) -> None: ...
+    def perform(self, context: LaunchContext) -> str: ...
+
+class PathJoinSubstitution(Substitution):
+    def __init__(self, substitutions: Iterable[str | Substitution]) -> None: ...
+
+class PythonExpression(Substitution):
+    def __init__(self, expression: Iterable[str | Substitution]) -> None: ...
