@@ -36,6 +36,7 @@ from mobilevlm_ros.nodes.conversions import (
     answer_to_status,
     caption_to_message,
     error_to_status,
+    status_name,
 )
 from mobilevlm_ros.nodes.desk import Desk, OnChunk, OnReply, defaults_of, nothing
 from mobilevlm_ros.nodes.errors import NotActiveError
@@ -137,7 +138,12 @@ class VlmNode(LifecycleNode):
         self._worker = EngineWorker(engine, self._publish_caption)
         self._desk = Desk(self, self._worker, self._cameras)
         self._scenes = Scenes(
-            self, self._worker, lambda: self._probes, self._probe_period_s, self._publish_scene
+            self,
+            self._worker,
+            lambda: self._probes,
+            self._probe_period_s,
+            self._publish_scene,
+            self._record.judge,
         )
         return super().on_configure(state)
 
@@ -252,7 +258,7 @@ class VlmNode(LifecycleNode):
         except MobileVlmError as error:
             status = error_to_status(error)
         except Exception as error:
-            self.get_logger().error(f'a question failed:\n{traceback.format_exc()}')
+            self.get_logger().error(traceback.format_exc())
             status = Status(code=Status.INTERNAL, message=repr(error))
         finally:
             self._asking -= 1
@@ -269,15 +275,11 @@ class VlmNode(LifecycleNode):
 
     def _note(self, status: Status, answer: Answer | None) -> None:
         name = status_name(status.code)
+        if status.code == Status.INTERNAL:
+            self.get_logger().error(f'a question failed: {status.message}')
         self._record.add(name, answer.timing if answer else None, time.monotonic())
         if answer is not None and self._active:
             self._answers.publish(answer_to_message(answer))
-
-
-def status_name(code: int) -> str:
-    """The constant of msg/Status that has this value."""
-    names = [name for name in vars(Status) if name.isupper()]
-    return str(next(name for name in names if getattr(Status, name) == code))
 
 
 def _create() -> VlmNode:
