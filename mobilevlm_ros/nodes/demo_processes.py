@@ -75,6 +75,10 @@ class Processes:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
 
+    def pid(self, name: str) -> int:
+        """The number of a child's process."""
+        return self._running[name].pid
+
     def interrupt(self, number: int, _: object) -> None:
         """A signal handler: end the demo at the next check, never while a child is starting."""
         self._signal = number
