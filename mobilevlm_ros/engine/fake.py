@@ -60,7 +60,7 @@ def create_fake_engine(
     clock: Callable[[], int] = time.time_ns,
     see: See = float,
 ) -> Engine:
-    """An engine over the fakes, ready to use; what `reply` and `see` raise are faults of a model."""
+    """An engine over the fakes; whatever `reply` and `see` raise is a fault of a model."""
     bundle, config = fake_bundle(), config or EngineConfig()
     length = bundle.context_length
     llm = FakeLanguageModel(

@@ -19,17 +19,17 @@ from tqdm import tqdm
 
 from mobilevlm_ros.nodes.demo_processes import DemoError, Processes, isolate
 from mobilevlm_ros.nodes.fuzz_report import Resources, judge, report
-from mobilevlm_ros.nodes.fuzz_run import WINDOW, Fuzzer
+from mobilevlm_ros.nodes.fuzz_run import CAMERAS, WINDOW, Fuzzer
 from mobilevlm_ros.nodes.fuzz_series import series
 from mobilevlm_ros.nodes.usage import Usage, read_usage
 
 DESCRIPTION = """\
-Send fuzzed Image, CompressedImage and Ask messages to a vlm_node with models/nano. Fields are drawn
-by Hypothesis, or real messages and image files are damaged byte by byte. After each image the node
-is asked about it. The exit code is 1 if a question did not end with exactly one reply, a reply told
-of a fault of the node or was about an image that cannot be read, memory, threads or open files grew
-beyond limits, or a good question about a good image is answered wrongly in the end; and if the node
-ended or hung.
+Send fuzzed Image, CompressedImage and Ask messages to a vlm_node with models/nano. Fields are
+drawn by Hypothesis, or real messages and image files are damaged byte by byte. After each image
+the node is asked about it. The exit code is 1 if the node ended or hung, a question did not end
+with exactly one reply, a reply told of a fault of the node or was about an image that cannot be
+read, memory, threads or open files grew beyond limits, or a good question about a good image is
+answered wrongly in the end.
 """
 WARM_UP = 0.05  # of the messages
 
@@ -38,16 +38,19 @@ def main(argv: list[str] | None = None) -> int:
     """Send all messages and print what became of them."""
     options = _parser().parse_args(argv)
     isolate(os.environ)
-    with TemporaryDirectory() as folder, Processes(Path(folder)) as processes:
-        with _own_stderr(Path(folder, 'fuzz.log')) as terminal:
-            processes.start('vlm_node', parameters())
-            rclpy.init()
-            fuzzer = Fuzzer(processes.check)
-            fuzzer.connect()
-            read = partial(read_usage, processes.pid('vlm_node'))
-            began = time.monotonic()
-            resources = run(fuzzer, options.messages, options.seed, read, terminal)
-            rclpy.try_shutdown()
+    with (
+        TemporaryDirectory() as folder,
+        _own_stderr(Path(folder, 'fuzz.log')) as terminal,
+        Processes(Path(folder)) as processes,
+    ):
+        processes.start('vlm_node', parameters())
+        rclpy.init()
+        fuzzer = Fuzzer(processes.check)
+        fuzzer.connect()
+        read = partial(read_usage, processes.pid('vlm_node'))
+        began = time.monotonic()
+        resources = run(fuzzer, options.messages, options.seed, read, terminal)
+        rclpy.try_shutdown()
     findings = fuzzer.findings
     seconds = time.monotonic() - began
     sys.stdout.write(report(findings.ends, resources, seconds, findings.violations) + '\n')
@@ -55,10 +58,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parameters() -> list[str]:
-    """Of the node: three cameras, short answers, room for all questions that are on their way."""
+    """Of the node: short answers, room for all questions that are on their way."""
     return [
-        'cameras:=[front, rear, good]', 'rear.transport:=compressed', 'captions:=false',
-        'max_tokens:=12', 'deadline_s:=5.0', f'queue_size:={4 * WINDOW}',
+        f'cameras:=[{", ".join(CAMERAS)}]', f'held_frames:={len(CAMERAS)}', 'captions:=false',
+        'rear.transport:=compressed', 'right.transport:=compressed', 'max_tokens:=12', 'deadline_s:=5.0', f'queue_size:={4 * WINDOW}',
     ]  # fmt: skip
 
 

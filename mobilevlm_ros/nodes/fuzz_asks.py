@@ -18,7 +18,7 @@ from mobilevlm_ros.nodes.fuzz_images import damaged_file, encode, file_message, 
 from mobilevlm_ros.nodes.fuzz_truth import Truth, truth_of
 from mobilevlm_ros.srv import Ask
 
-CAMERAS = ('front', 'rear', 'good')
+CAMERAS = ('front', 'left', 'rear', 'right', 'good')
 QUESTIONS = ('Is the path ahead clear?', 'What is ahead?', 'How many things are there?')
 MOST_FIELDS = 3  # that are fuzzed in one query
 ENCAPSULATION_BYTES = 4
@@ -28,13 +28,15 @@ SCHEMA = {
     'required': ['clear'],
 }
 NASTY = (
-    '', ' ', '\0', '\n\r\t', '\x1b[2J\x07', '</s>', '<s>[INST]', 'USER: <image>\nASSISTANT:', '\ufffd',
-    '\u202eback', '\U0001f916' * 50, 'e\u0301' * 300, 'why ' * 5000, 'x' * 300_000, '{}', '%s%n', '../..',
+    '', ' ', '\0', '\n\r\t', '\x1b[2J\x07', '</s>', '<s>[INST]', 'USER: <image>\nASSISTANT:',
+    '\ufffd', '\u202eback', '\U0001f916' * 50, 'e\u0301' * 300, 'why ' * 5000, 'x' * 300_000,
+    '{}', '%s%n', '../..',
 )  # fmt: skip
 BAD_SCHEMAS = (
     '{', 'null', '[]', '{"type": "nothing"}', '[' * 50_000, '{"a":' * 20_000, '{"$ref": "#"}',
     '{"type": "string", "pattern": "(a+)+$"}', '{"type": "string", "maxLength": 4294967295}',
-    '{"type": "array", "items": {"type": "integer"}, "minItems": 1e9}', '{"enum": []}', '{"const": NaN}',
+    '{"type": "array", "items": {"type": "integer"}, "minItems": 1e9}', '{"enum": []}',
+    '{"const": NaN}',
 )  # fmt: skip
 
 Draw = Callable[..., Any]
@@ -50,7 +52,8 @@ JSON = st.recursive(
     lambda inner: st.one_of(
         st.lists(inner, max_size=4),
         st.dictionaries(
-            st.sampled_from(('type', 'properties', 'items', 'enum', 'required', 'maxLength')), inner
+            st.sampled_from(('type', 'properties', 'items', 'enum', 'required', 'maxLength')),
+            inner,
         ),
     ),
     max_leaves=12,
@@ -62,7 +65,7 @@ def _cut_schema(at: int) -> str:
 
 
 def _choices() -> st.SearchStrategy[list[str]]:
-    good = st.sampled_from((['yes', 'no'], ['clear', 'blocked', 'unknown'], ['a', 'a'], [''], ['yes']))
+    good = st.sampled_from((['yes', 'no'], ['clear', 'blocked', '?'], ['a', 'a'], [''], ['yes']))
     many = st.sampled_from((100, 5000)).map(lambda count: [str(i) for i in range(count)])
     return st.one_of(good, good, st.lists(TEXTS, max_size=5), many)
 

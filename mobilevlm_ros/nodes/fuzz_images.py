@@ -30,9 +30,9 @@ from mobilevlm_ros.sim.world import World
 HEADER_BYTES = 12  # of a serialised message, before what follows its stamp
 MOST_BYTES = 200_000
 UNKNOWN = ('', '32FC1', '16UC1', '8UC3', 'jpeg', 'RGB8', 'rgb8\n', 'rgb8; jpeg', '☃', 'x' * 5000)
-SIDES = st.sampled_from((0, 1, 2, 3, 7, 16, 161, 16384, 16385, 2**16, 2**31 - 1, 2**31, 2**32 - 1))
+SIDES = st.sampled_from((0, 1, 3, 16, 161, 16384, 16385, 2**16, 2**31 - 1, 2**31, 2**32 - 1))
 FORMATS = ('jpeg', 'png', '', 'rgb8; jpeg compressed bgr8', '16UC1; compressedDepth', '\x07' * 300)
-FILES = ('JPEG', 'JPEG', 'JPEG progressive', 'PNG', 'PNG', 'PNG grey', 'PNG palette', 'BMP', 'WEBP')
+FILES = ('JPEG', 'JPEG', 'JPEG progressive', 'PNG', 'PNG', 'PNG grey', 'PNG palette', 'WEBP')
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -25,10 +25,12 @@ from mobilevlm_ros.nodes.fuzz_truth import Truth
 from mobilevlm_ros.nodes.qos import FRAMES_OUT
 from mobilevlm_ros.srv import Ask
 
-TOPICS = {
-    'front': ('front/image', Image),
-    'rear': ('rear/image/compressed', CompressedImage),
-    'good': ('good/image', Image),
+CAMERAS = {
+    'front': Image,
+    'left': Image,
+    'rear': CompressedImage,
+    'right': CompressedImage,
+    'good': Image,
 }
 WINDOW = 12  # questions on their way
 READY_WITHIN_S = 90.0
@@ -67,8 +69,8 @@ class Fuzzer:
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         self._publishers = {
-            camera: self._node.create_publisher(kind, topic, FRAMES_OUT)
-            for camera, (topic, kind) in TOPICS.items()
+            camera: self._node.create_publisher(message, _topic(camera), FRAMES_OUT)
+            for camera, message in CAMERAS.items()
         }
         self._ask = self._node.create_client(
             Ask, 'vlm_node/ask', qos_profile=QoSProfile(depth=200)
@@ -81,14 +83,15 @@ class Fuzzer:
     def connect(self) -> None:
         """Wait until a good image of every camera was answered about."""
         end = time.monotonic() + READY_WITHIN_S
-        for camera in TOPICS:
+        for camera in CAMERAS:
             while not self._sees(camera):
                 if time.monotonic() > end:
                     raise DemoError(f'vlm_node does not answer about {camera}')
 
-    def send_image(self, kind: str, camera: str, sent: Sent) -> None:
-        """Publish an image, and ask about the camera's newest one."""
-        self._spin_until(lambda: camera not in self._cameras)
+    def send_image(self, kind: str, cameras: Sequence[str], sent: Sent) -> None:
+        """Publish an image for the first of the cameras that is free, and ask about its newest."""
+        self._spin_until(lambda: not self._cameras.keys() >= set(cameras))
+        camera = next(camera for camera in cameras if camera not in self._cameras)
         self._images[camera] += 1
         if self._images[camera] % GOOD_EVERY == 0:
             self._show('good', camera, self._good(camera))
@@ -107,7 +110,7 @@ class Fuzzer:
         """Let those end that wait for another image, and see that every request did."""
         end = time.monotonic() + REPLY_WITHIN_S
         while self._waiting and time.monotonic() < end:
-            for camera in TOPICS:
+            for camera in CAMERAS:
                 self._publishers[camera].publish(self._good(camera).data)
             self._spin_for(0.2)
         if self._waiting:
@@ -159,7 +162,7 @@ class Fuzzer:
         return response is not None and response.status.code == Status.OK
 
     def _good(self, camera: str) -> Sent:
-        make = good_file if TOPICS[camera][1] is CompressedImage else good_image
+        make = good_file if CAMERAS[camera] is CompressedImage else good_image
         return make(next(self._numbers))
 
     def _show(self, kind: str, camera: str, sent: Sent) -> None:
@@ -219,3 +222,7 @@ class Fuzzer:
         if time.monotonic() - oldest > REPLY_WITHIN_S:
             raise DemoError(f'a question had no reply for {REPLY_WITHIN_S:g} s: vlm_node hangs')
 
+
+
+def _topic(camera: str) -> str:
+    return f'{camera}/image' + ('/compressed' if CAMERAS[camera] is CompressedImage else '')

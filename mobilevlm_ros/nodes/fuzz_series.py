@@ -51,9 +51,9 @@ def _images(rng: random.Random, seed: int) -> dict[str, Iterator[Send]]:
 
 
 def _shown(kind: str, images: Iterator[Sent]) -> Iterator[Send]:
-    camera = 'front' if kind.startswith('Image') else 'rear'
+    cameras = ('front', 'left') if kind.startswith('Image') else ('rear', 'right')
     for sent in images:
-        yield partial(Fuzzer.send_image, kind=kind, camera=camera, sent=sent)
+        yield partial(Fuzzer.send_image, kind=kind, cameras=cameras, sent=sent)
 
 
 def _asks(rng: random.Random, seed: int) -> dict[str, Iterator[Send]]:
