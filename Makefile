@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python tools/environment.py
 BENCH := build/bench
 PICTURE ?= $(BENCH)/benchmarks.png
 
-.PHONY: help demo bench load test check setup dev train clean
+.PHONY: help demo bench load fuzz test check setup dev train clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo 'make test    lint, types and tests; ARGS="-k timing" goes to pytest'
 	@echo 'make bench   ours beside llama.cpp, at the sizes of MobileVLM-1.7B; JSON=FILE keeps the figures'
 	@echo 'make load    100 requests of 10 processes at once, every reply checked'
+	@echo 'make fuzz    20,000 odd and damaged messages to a node, every reply checked'
 	@echo 'make check   lint and types alone'
 	@echo 'make setup   only the environment that the demo needs, in $(VENV)'
 	@echo 'make dev     that and what the tests need'
@@ -44,6 +45,9 @@ bench: train $(BENCH)/mmproj-Q8_0.gguf
 
 load: setup
 	@$(RUN) $(VENV)/bin/python $(VENV)/lib/mobilevlm_ros/load $(ARGS)
+
+fuzz: dev
+	@$(RUN) $(VENV)/bin/python $(VENV)/lib/mobilevlm_ros/fuzz $(ARGS)
 
 setup:
 	@$(SETUP)

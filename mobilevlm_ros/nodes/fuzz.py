@@ -61,7 +61,8 @@ def parameters() -> list[str]:
     """Of the node: short answers, room for all questions that are on their way."""
     return [
         f'cameras:=[{", ".join(CAMERAS)}]', f'held_frames:={len(CAMERAS)}', 'captions:=false',
-        'rear.transport:=compressed', 'right.transport:=compressed', 'max_tokens:=12', 'deadline_s:=5.0', f'queue_size:={4 * WINDOW}',
+        'rear.transport:=compressed', 'right.transport:=compressed', 'max_tokens:=12',
+        'deadline_s:=5.0', f'queue_size:={4 * WINDOW}',
     ]  # fmt: skip
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
+from operator import itemgetter
 from typing import Any
 
 import rclpy
@@ -33,8 +35,9 @@ CAMERAS = {
     'good': Image,
 }
 WINDOW = 12  # questions on their way
-READY_WITHIN_S = 90.0
-REPLY_WITHIN_S = 90.0  # of a machine that may be busy; questions have a deadline of 5 s
+READY_WITHIN_S = 180.0
+NUDGE_AFTER_S = 6.0
+REPLY_WITHIN_S = 180.0  # of a machine that may be busy; questions have a deadline of 5 s
 WRONG = ('INTERNAL', 'NOT_ACTIVE', 'CANCELLED', 'BUSY')  # nothing that was sent may end like this
 GOOD_EVERY = 25  # images of a camera, or questions
 
@@ -76,8 +79,9 @@ class Fuzzer:
             Ask, 'vlm_node/ask', qos_profile=QoSProfile(depth=200)
         )
         self._node.create_subscription(DiagnosticArray, '/diagnostics', self._count, 10)
-        self._waiting: dict[Any, float] = {}  # since when
+        self._waiting: dict[Any, tuple[float, Query]] = {}  # since when
         self._cameras: dict[str, Any] = {}  # the last question about each camera's newest image
+        self._nudged = 0.0
         self._images: Counter[str] = Counter()
 
     def connect(self) -> None:
@@ -89,9 +93,10 @@ class Fuzzer:
                     raise DemoError(f'vlm_node does not answer about {camera}')
 
     def send_image(self, kind: str, cameras: Sequence[str], sent: Sent) -> None:
-        """Publish an image for the first of the cameras that is free, and ask about its newest."""
+        """Publish an image for one of the cameras that is free, and ask about its newest."""
         self._spin_until(lambda: not self._cameras.keys() >= set(cameras))
-        camera = next(camera for camera in cameras if camera not in self._cameras)
+        free = [camera for camera in cameras if camera not in self._cameras]
+        camera = min(free, key=self._images.__getitem__)
         self._images[camera] += 1
         if self._images[camera] % GOOD_EVERY == 0:
             self._show('good', camera, self._good(camera))
@@ -110,11 +115,10 @@ class Fuzzer:
         """Let those end that wait for another image, and see that every request did."""
         end = time.monotonic() + REPLY_WITHIN_S
         while self._waiting and time.monotonic() < end:
-            for camera in CAMERAS:
-                self._publishers[camera].publish(self._good(camera).data)
+            self._nudge()
             self._spin_for(0.2)
-        if self._waiting:
-            self._violate(f'{len(self._waiting)} questions have no reply')
+        for _, query in self._waiting.values():
+            self._violate(f'no reply: {query}'[:1000])
 
     def ask(self, query: Query) -> Any:
         """Ask, and wait for the response; None: there is none."""
@@ -177,7 +181,7 @@ class Fuzzer:
     def _submit(self, query: Query, on_end: Callable[[Any], None]) -> Any:
         future = self._ask.call_async(Ask.Request(query=query))
         self.asked += 1
-        self._waiting[future] = time.monotonic()
+        self._waiting[future] = time.monotonic(), query
 
         def done(future: Any) -> None:
             self._waiting.pop(future, None)
@@ -218,9 +222,19 @@ class Fuzzer:
 
     def _check_patience(self) -> None:
         self._check()
-        oldest = min(self._waiting.values(), default=time.monotonic())
-        if time.monotonic() - oldest > REPLY_WITHIN_S:
-            raise DemoError(f'a question had no reply for {REPLY_WITHIN_S:g} s: vlm_node hangs')
+        since, query = min(self._waiting.values(), key=itemgetter(0), default=(math.inf, None))
+        waited_s = time.monotonic() - since
+        if waited_s > NUDGE_AFTER_S:
+            self._nudge()
+        if waited_s > REPLY_WITHIN_S:
+            raise DemoError(f'no reply for {REPLY_WITHIN_S:g} s, vlm_node hangs: {query}'[:1000])
+
+    def _nudge(self) -> None:
+        """Send what questions may wait for that are about another image."""
+        if time.monotonic() - self._nudged > 1.0:
+            self._nudged = time.monotonic()
+            for camera in CAMERAS:
+                self._publishers[camera].publish(self._good(camera).data)
 
 
 
