@@ -36,6 +36,7 @@ CAMERAS = {
 }
 WINDOW = 12  # questions on their way
 READY_WITHIN_S = 180.0
+FIRST_REPLY_WITHIN_S = 5.0
 NUDGE_AFTER_S = 6.0
 REPLY_WITHIN_S = 180.0  # of a machine that may be busy; questions have a deadline of 5 s
 WRONG = ('INTERNAL', 'NOT_ACTIVE', 'CANCELLED', 'BUSY')  # nothing that was sent may end like this
@@ -157,13 +158,13 @@ class Fuzzer:
     def _sees(self, camera: str) -> bool:
         self._publishers[camera].publish(self._good(camera).data)
         self._spin_for(0.3)
-        response = None
-        if self._ask.service_is_ready():
-            query = good_query(camera, frame=Query.NEWEST)
-            future = self._ask.call_async(Ask.Request(query=query))
-            self._spin_for(0.5)
-            response = future.result() if future.done() else None
-        return response is not None and response.status.code == Status.OK
+        if not self._ask.service_is_ready():
+            return False
+        future = self._ask.call_async(Ask.Request(query=good_query(camera, frame=Query.NEWEST)))
+        end = time.monotonic() + FIRST_REPLY_WITHIN_S  # it may get lost before the way is open
+        while not future.done() and time.monotonic() < end:
+            self._spin_for(0.05)
+        return bool(future.done() and future.result().status.code == Status.OK)
 
     def _good(self, camera: str) -> Sent:
         make = good_file if CAMERAS[camera] is CompressedImage else good_image
