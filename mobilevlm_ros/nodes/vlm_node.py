@@ -138,13 +138,9 @@ class VlmNode(LifecycleNode):
         self._worker = EngineWorker(engine, self._publish_caption)
         self._desk = Desk(self, self._worker, self._cameras)
         self._scenes = Scenes(
-            self,
-            self._worker,
-            lambda: self._probes,
-            self._probe_period_s,
-            self._publish_scene,
-            self._record.judge,
-        )
+            self, self._worker, lambda: self._probes, self._probe_period_s,
+            self._publish_scene, self._record.judge,
+        )  # fmt: skip
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -274,10 +270,10 @@ class VlmNode(LifecycleNode):
         return answer
 
     def _note(self, status: Status, answer: Answer | None) -> None:
-        name = status_name(status.code)
         if status.code == Status.INTERNAL:
             self.get_logger().error(f'a question failed: {status.message}')
-        self._record.add(name, answer.timing if answer else None, time.monotonic())
+        timing = answer.timing if answer else None
+        self._record.add(status_name(status.code), timing, time.monotonic())
         if answer is not None and self._active:
             self._answers.publish(answer_to_message(answer))
 
