@@ -82,18 +82,18 @@ def is_whole_file(message: CompressedImage) -> bool:
 
 
 def is_whole_png(data: bytes) -> bool:
-    """Whether every chunk is there with its checksum, and the pixels can be unpacked."""
+    """Whether every chunk up to the end is there with its checksum, and the pixels unpack."""
     at, pixels = len(PNG), b''
     while at + 12 <= len(data):
         (length,) = struct.unpack_from('>I', data, at)
         chunk = data[at + 4 : at + 8 + length]
         checksum = data[at + 8 + length : at + 12 + length]
+        if chunk[:4] == b'IEND':  # whose own checksum guards nothing
+            return _unpacks(pixels)
         if len(checksum) < 4 or struct.unpack('>I', checksum)[0] != zlib.crc32(chunk):
             return False
         if chunk[:4] == b'IDAT':
             pixels += chunk[4:]
-        elif chunk[:4] == b'IEND':
-            return _unpacks(pixels)
         at += 12 + length
     return False
 
