@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python tools/environment.py
 BENCH := build/bench
 PICTURE ?= $(BENCH)/benchmarks.png
 
-.PHONY: help demo bench load soak test check setup dev train clean
+.PHONY: help demo bench load soak fuzz test check setup dev train clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo 'make bench   ours beside llama.cpp, at the sizes of MobileVLM-1.7B; JSON=FILE keeps the figures'
 	@echo 'make load    100 requests of 10 processes at once, every reply checked'
 	@echo 'make soak    ten minutes of four large cameras and questions; ARGS="--transport compressed"'
+	@echo 'make fuzz    20,000 odd and damaged messages to a node, every reply checked'
 	@echo 'make check   lint and types alone'
 	@echo 'make setup   only the environment that the demo needs, in $(VENV)'
 	@echo 'make dev     that and what the tests need'
@@ -48,6 +49,9 @@ load: setup
 
 soak: setup
 	@$(RUN) $(VENV)/bin/python $(VENV)/lib/mobilevlm_ros/soak $(ARGS)
+
+fuzz: dev
+	@$(RUN) $(VENV)/bin/python $(VENV)/lib/mobilevlm_ros/fuzz $(ARGS)
 
 setup:
 	@$(SETUP)

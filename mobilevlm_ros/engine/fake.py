@@ -32,6 +32,7 @@ _MARK = b'ASSISTANT:'  # what an answer begins behind
 
 _Cell = list[Any]  # of one token or embedding; a copied sequence shares them
 Reply = Callable[[str, Floats], str]  # question part, visual tokens (n, width) -> answer
+See = Callable[[float], float]  # brightness of an image -> what the encoder makes of it
 
 
 def fake_bundle() -> Bundle:
@@ -57,8 +58,9 @@ def create_fake_engine(
     config: EngineConfig | None = None,
     reply: Reply = describe,
     clock: Callable[[], int] = time.time_ns,
+    see: See = float,
 ) -> Engine:
-    """An engine over the fakes, ready to use."""
+    """An engine over the fakes; whatever `reply` and `see` raise is a fault of a model."""
     bundle, config = fake_bundle(), config or EngineConfig()
     length = bundle.context_length
     llm = FakeLanguageModel(
@@ -68,7 +70,7 @@ def create_fake_engine(
         reply,
         cells=length + shared_cells(bundle, config),
     )
-    return Engine(bundle, FakeEncoder(bundle.vision), llm, config, clock)
+    return Engine(bundle, FakeEncoder(bundle.vision, see=see), llm, config, clock)
 
 
 class FakeEncoder:
@@ -76,9 +78,10 @@ class FakeEncoder:
 
     name = 'fake'
 
-    def __init__(self, vision: VisionSpec, delay_s: float = 0.0) -> None:
+    def __init__(self, vision: VisionSpec, delay_s: float = 0.0, see: See = float) -> None:
         self._vision = vision
         self._delay_s = delay_s
+        self._see = see
         self.encoded = 0  # images so far
 
     def encode(self, pixels: Floats) -> Floats:
@@ -88,8 +91,9 @@ class FakeEncoder:
         mean = np.array(self._vision.mean, np.float32)
         std = np.array(self._vision.std, np.float32)
         brightness = (pixels.mean(axis=(2, 3)) * std + mean).mean(axis=1) * 255
+        seen = np.array([self._see(float(value)) for value in brightness], np.float32)
         shape = (len(pixels), self._vision.visual_tokens, self._vision.width)
-        return np.broadcast_to(brightness[:, None, None], shape).astype(np.float32)
+        return np.broadcast_to(seen[:, None, None], shape).astype(np.float32)
 
     def close(self) -> None:
         """Free nothing."""
@@ -142,11 +146,17 @@ class FakeLanguageModel:
         return logits
 
     def decode_parts(self, parts: Sequence[Part]) -> list[Floats]:
-        """Append tokens to several sequences at once."""
+        """Append tokens to several sequences at once, or to none."""
         check_parts(self, parts)
         self._check_cells(sum(len(part.tokens) for part in parts))
         time.sleep(self._delay_s)
-        return [self._decode(part) for part in parts]
+        lengths = [self.length(part.sequence) for part in parts]
+        try:
+            return [self._decode(part) for part in parts]
+        except Exception:
+            for part, length in zip(parts, lengths, strict=True):
+                self.truncate(part.sequence, length)
+            raise
 
     def decode_embeddings(self, sequence: int, embeddings: Floats) -> None:
         """Append embeddings, float32 (n, width), in place of tokens."""

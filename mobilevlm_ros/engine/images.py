@@ -12,6 +12,9 @@ from mobilevlm_ros.engine.errors import ConfigError, ImageError
 from mobilevlm_ros.engine.types import Pixels
 
 SUFFIXES = frozenset({'.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp'})
+# Others are not tried: to read EPS, for one, Pillow starts a program.
+FORMATS = ('BMP', 'JPEG', 'PNG', 'PPM', 'TIFF', 'WEBP')
+MOST_PIXELS = 64_000_000  # that a file may unpack to; 192 MB, in a moment twice
 
 
 def image_paths(folder: Path | str) -> list[Path]:
@@ -41,17 +44,32 @@ def read_image(path: Path | str) -> Pixels:
 
 
 def decode_image(data: bytes, name: str = 'the image') -> Pixels:
-    """Decode JPEG, PNG or whatever Pillow reads to uint8 RGB (height, width, 3)."""
+    """Decode JPEG, PNG or another of FORMATS to uint8 RGB (height, width, 3)."""
     if not data:
         raise ImageError(f'{name} is empty: no bytes where a JPEG or PNG was expected')
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _check_size(image, name)
+            image.verify()  # checksums, which load() ignores
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             image.load()
             return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+    except ImageError:
+        raise
     except UnidentifiedImageError as error:
         raise ImageError(f'{name} is not an image that can be read; send JPEG or PNG') from error
     except Exception as error:  # Pillow's decoders raise whatever they stumble over
         raise ImageError(f'{name} cannot be decoded: {error}; send it again, whole') from error
+
+
+def _check_size(image: Image.Image, name: str) -> None:
+    """Raise before memory is taken: a few bytes can say that they are gigabytes of pixels."""
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        raise ImageError(
+            f'{name} has {width} x {height} pixels; scale it to {MOST_PIXELS // 1_000_000} '
+            'million at most'
+        )
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -173,7 +173,7 @@ class LlamaCppLanguageModel:
         steps = range(0, len(columns), self._batch.limit)
         try:
             rows = [self._decode_batch(columns, at, keep=len(steps) == 1) for at in steps]
-        except BackendError:
+        except Exception:
             for sequence in counts:
                 kept = self._lengths[sequence]
                 llama_cpp.llama_memory_seq_rm(self._memory, sequence, kept, -1)

@@ -53,7 +53,8 @@ class LanguageModel(Protocol):
             be overwritten by the next call.
 
         Raises:
-            BackendError: if the parts cannot be decoded; all sequences are then as before.
+            BackendError: if the parts cannot be decoded. Whatever is raised, all sequences are
+                then as before.
         """
 
     def decode_embeddings(self, sequence: int, embeddings: Floats) -> None:

@@ -180,3 +180,9 @@ def answer_to_status(answer: Answer) -> msg.Status:
 def error_to_status(error: MobileVlmError) -> msg.Status:
     """The status that stands for an error of the engine."""
     return msg.Status(code=getattr(msg.Status, error.code), message=str(error))
+
+
+def status_name(code: int) -> str:
+    """The constant of msg/Status that has this value."""
+    names = [name for name in vars(msg.Status) if name.isupper()]
+    return str(next(name for name in names if getattr(msg.Status, name) == code))

@@ -20,15 +20,20 @@ class Record:
     """Grows with every request that ended; old ones fall out of the window."""
 
     counts: Counter[str] = field(default_factory=Counter)  # by status, since the start
-    faults: int = 0  # INTERNAL ones in a row
+    faults: int = 0  # INTERNAL ones since the last success
     _recent: deque[tuple[float, Timing]] = field(default_factory=lambda: deque(maxlen=MOST))
 
     def add(self, code: str, timing: Timing | None, now_s: float) -> None:
         """Note a request that ended with this status, and its timing if it was answered."""
         self.counts[code] += 1
-        self.faults = self.faults + 1 if code == 'INTERNAL' else 0
+        self.judge(code)
         if timing is not None:
             self._recent.append((now_s, timing))
+
+    def judge(self, code: str) -> None:
+        """Count a fault; only a success ends them, since what is refused proves nothing."""
+        if code in ('OK', 'INTERNAL'):
+            self.faults = self.faults + 1 if code == 'INTERNAL' else 0
 
     def rate_hz(self, now_s: float) -> float:
         """Answers a second within the window."""

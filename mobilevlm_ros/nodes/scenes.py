@@ -25,6 +25,7 @@ class Scenes:
         probes: Callable[[], Sequence[Probe]],
         period_s: Callable[[], float],
         finish: Finish,
+        judge: Callable[[str], None],
     ) -> None:
         """Nothing is asked before `show`.
 
@@ -34,12 +35,14 @@ class Scenes:
             probes: those of now; they may change.
             period_s: least time between two scenes of a camera.
             finish: gets each scene, in the executor's thread.
+            judge: gets how each answer ended: OK, or the code of its error.
         """
         self._node = node
         self._worker = worker
         self._probes = probes
         self._period_s = period_s
         self._finish = finish
+        self._judge = judge
         self._busy: set[str] = set()
         self._next: dict[str, float] = {}  # on time.monotonic
         self._done: list[tuple[str, Sequence[Probe], Sequence[Any]]] = []
@@ -82,6 +85,8 @@ class Scenes:
         try:
             answer: Answer = reply.result()
         except MobileVlmError as error:
+            self._judge(error.code)
             self._node.get_logger().warning(f'no scene: {error}', throttle_duration_sec=5.0)
             return None
+        self._judge('OK')
         return answer

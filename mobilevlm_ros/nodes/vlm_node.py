@@ -36,6 +36,7 @@ from mobilevlm_ros.nodes.conversions import (
     answer_to_status,
     caption_to_message,
     error_to_status,
+    status_name,
 )
 from mobilevlm_ros.nodes.desk import Desk, OnChunk, OnReply, defaults_of, nothing
 from mobilevlm_ros.nodes.errors import NotActiveError
@@ -137,8 +138,9 @@ class VlmNode(LifecycleNode):
         self._worker = EngineWorker(engine, self._publish_caption)
         self._desk = Desk(self, self._worker, self._cameras)
         self._scenes = Scenes(
-            self, self._worker, lambda: self._probes, self._probe_period_s, self._publish_scene
-        )
+            self, self._worker, lambda: self._probes, self._probe_period_s,
+            self._publish_scene, self._record.judge,
+        )  # fmt: skip
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -252,7 +254,7 @@ class VlmNode(LifecycleNode):
         except MobileVlmError as error:
             status = error_to_status(error)
         except Exception as error:
-            self.get_logger().error(f'a question failed:\n{traceback.format_exc()}')
+            self.get_logger().error(traceback.format_exc())
             status = Status(code=Status.INTERNAL, message=repr(error))
         finally:
             self._asking -= 1
@@ -268,16 +270,12 @@ class VlmNode(LifecycleNode):
         return answer
 
     def _note(self, status: Status, answer: Answer | None) -> None:
-        name = status_name(status.code)
-        self._record.add(name, answer.timing if answer else None, time.monotonic())
+        if status.code == Status.INTERNAL:
+            self.get_logger().error(f'a question failed: {status.message}')
+        timing = answer.timing if answer else None
+        self._record.add(status_name(status.code), timing, time.monotonic())
         if answer is not None and self._active:
             self._answers.publish(answer_to_message(answer))
-
-
-def status_name(code: int) -> str:
-    """The constant of msg/Status that has this value."""
-    names = [name for name in vars(Status) if name.isupper()]
-    return str(next(name for name in names if getattr(Status, name) == code))
 
 
 def create_node() -> VlmNode:

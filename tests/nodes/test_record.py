@@ -23,3 +23,10 @@ def test_every_status_is_counted_and_faults_in_a_row_are_told_apart():
     assert record.counts == {'OK': 1, 'BUSY': 1, 'INTERNAL': 2} and record.faults == 2
     record.add('OK', Timing(), 0.0)
     assert record.faults == 0
+
+
+def test_what_is_refused_neither_counts_as_a_fault_nor_ends_them():
+    record = Record()
+    for code in ('INTERNAL', 'INVALID', 'INTERNAL', 'BUSY', 'DEADLINE'):
+        record.add(code, None, 0.0)
+    assert record.faults == 2
