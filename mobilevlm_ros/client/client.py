@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import queue
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
@@ -39,15 +38,17 @@ class VlmClient:
         self.name = f'{namespace.rstrip("/")}/{node_name}'
         self._spinner = Spinner(namespace)
         node = self._spinner.node
-        qos = QoSProfile(depth=DEPTH)
-        self._service = node.create_client(Ask, f'{node_name}/ask', qos_profile=qos)
-        self._link = Link(node, self._service)
+        # In this order: what is announced first is found first, and a reply to the link then
+        # shows that the pieces of a stream will arrive as well.
         self._action = ActionClient(
             node,
             AskStream,
             f'{node_name}/ask_stream',
             feedback_sub_qos_profile=QoSProfile(depth=PIECES),
         )
+        qos = QoSProfile(depth=DEPTH)
+        self._service = node.create_client(Ask, f'{node_name}/ask', qos_profile=qos)
+        self._link = Link(node, self._service, node.resolve_service_name(f'{node_name}/ask'))
 
     def ask(self, question: str, deadline_s: float = 10.0, **fields: Any) -> Answer:
         """Ask, and wait for the answer.
@@ -102,6 +103,8 @@ class VlmClient:
     def stream(self, question: str, deadline_s: float = 30.0, **fields: Any) -> Iterator[str]:
         """Ask, and yield the answer piece by piece; leaving the loop early cancels it.
 
+        Joined, the pieces are the answer's text, whatever got lost on the way.
+
         Raises:
             NoReplyError, RefusedError: as `ask`, after the pieces that there were.
         """
@@ -137,9 +140,9 @@ class VlmClient:
 
     def _begin(self, question: str, deadline_s: float, fields: dict[str, Any]) -> Streaming:
         goal = AskStream.Goal(query=make_query(question, deadline_s, fields))
-        streaming = Streaming(self._action, goal, queue.SimpleQueue())
         expiry = time.monotonic() + deadline_s + GRACE_S
-        self._spinner.repeat(lambda: streaming.advance(time.monotonic() > expiry, self.name))
+        streaming = Streaming(self._action, goal, self._link, self.name, expiry)
+        self._spinner.repeat(streaming.advance)
         return streaming
 
     def _no_reply(self) -> NoReplyError:
