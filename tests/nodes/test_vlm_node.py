@@ -143,7 +143,7 @@ def test_several_cameras_are_told_apart(start_fake, client):
 def test_broken_images_are_named_and_do_no_harm(start_fake, client, processes):
     start_fake()
     for message, reason in (
-        (Image(encoding='32FC1', height=2, width=2, step=8, data=bytes(16)), 'not supported'),
+        (Image(encoding='32FC1', height=2, width=2, step=8, data=bytes(16)), 'depth image'),
         (Image(encoding='rgb8', height=2, width=2, step=6, data=bytes(3)), 'truncated'),
     ):
 
