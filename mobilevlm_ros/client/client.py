@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -83,7 +83,7 @@ class VlmClient:
         """Ask without waiting; the future has the answer or what `ask` would raise."""
         request = Ask.Request(query=make_query(question, deadline_s, fields))
         future: Future[Answer] = Future()
-        expiry = time.monotonic() + deadline_s + GRACE_S
+        expired = self._expiry(deadline_s)
         sent = 0  # generation of the server that has it
 
         def watch() -> bool:
@@ -93,8 +93,8 @@ class VlmClient:
                 sent = self._link.generation
                 reply = self._service.call_async(request)
                 reply.add_done_callback(partial(_resolve, future))
-            if not future.done() and time.monotonic() > expiry:
-                future.set_exception(self._no_reply())
+            if not future.done() and expired():
+                future.set_exception(NoReplyError(f'{self.name} {self._link.fault}'))
             return future.done()
 
         self._spinner.repeat(watch)
@@ -140,15 +140,14 @@ class VlmClient:
 
     def _begin(self, question: str, deadline_s: float, fields: dict[str, Any]) -> Streaming:
         goal = AskStream.Goal(query=make_query(question, deadline_s, fields))
-        expiry = time.monotonic() + deadline_s + GRACE_S
-        streaming = Streaming(self._action, goal, self._link, self.name, expiry)
+        expired = self._expiry(deadline_s)
+        streaming = Streaming(self._action, goal, self._link, self.name, expired)
         self._spinner.repeat(streaming.advance)
         return streaming
 
-    def _no_reply(self) -> NoReplyError:
-        absent = 'is not there; check that it runs, and its name and namespace'
-        cause = 'did not reply in time' if self._link.found else absent
-        return NoReplyError(f'{self.name} {cause}')
+    def _expiry(self, deadline_s: float) -> Callable[[], bool]:
+        end = time.monotonic() + deadline_s + GRACE_S
+        return lambda: self._spinner.closing or time.monotonic() > end
 
 
 def _resolve(future: Future[Answer], reply: Any) -> None:

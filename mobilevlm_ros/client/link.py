@@ -56,6 +56,12 @@ class Link:
         """Whether anybody offers the service."""
         return bool(self._service.service_is_ready())
 
+    @property
+    def fault(self) -> str:
+        """What is wrong if there is no reply."""
+        absent = 'is not there; check that it runs, and its name and namespace'
+        return 'did not reply in time' if self.found else absent
+
     def _probe(self, now: float) -> None:
         self._probed_at = now
         generation = self.generation

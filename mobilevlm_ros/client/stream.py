@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
@@ -24,7 +24,12 @@ class Streaming:
     """
 
     def __init__(
-        self, client: ActionClient, goal: AskStream.Goal, link: Link, name: str, expiry: float
+        self,
+        client: ActionClient,
+        goal: AskStream.Goal,
+        link: Link,
+        name: str,
+        expired: Callable[[], bool],
     ) -> None:
         """Send nothing yet.
 
@@ -33,7 +38,7 @@ class Streaming:
             goal: to send.
             link: to the same vlm_node.
             name: of the vlm_node, for errors.
-            expiry: when to give up, on time.monotonic.
+            expired: whether to give up.
         """
         self.pieces: SimpleQueue[str | None] = SimpleQueue()  # None ends them
         self.result: Future[Answer] = Future()
@@ -41,7 +46,7 @@ class Streaming:
         self._goal = goal
         self._link = link
         self._name = name
-        self._expiry = expiry
+        self._expired = expired
         self._handle: Any = None
         self._sent = 0  # generation of the server that has the goal
         self._cancelled = False
@@ -55,9 +60,8 @@ class Streaming:
             self._end(NoReplyError('the stream was left'))
         elif not self._cancelled and self._handle is None and self._open():
             self._send()
-        if not self.result.done() and time.monotonic() > self._expiry:
-            cause = 'did not reply in time' if self._sent else 'offers no ask_stream'
-            self._end(NoReplyError(f'{self._name} {cause}'))
+        if not self.result.done() and self._expired():
+            self._end(NoReplyError(f'{self._name} {self._link.fault}'))
         return self.result.done()
 
     def cancel(self) -> None:

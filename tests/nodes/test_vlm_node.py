@@ -92,7 +92,7 @@ def test_concurrent_questions_are_all_answered_each_its_own(start_fake, client):
 def slow(start, client, processes):
     """A vlm_node busy with an answer that takes for ever: the process, and who asked for it."""
     program = Path(__file__).with_name('slow_vlm_node.py')
-    process = start(str(program), queue_size=4, captions='false')
+    process = start(str(program), 'answering', queue_size=4, captions='false')
     futures = []
 
     def busy():
@@ -100,7 +100,7 @@ def slow(start, client, processes):
             client.show(50)
             futures.append(client.send())
         client.spin(0.1)
-        return 'pondering' in processes.log.read_text()
+        return 'answering' in processes.log.read_text()
 
     client.wait(busy)
     return process, futures[-1]
