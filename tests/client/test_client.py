@@ -111,10 +111,10 @@ def test_calls_in_flight_end_by_their_deadline_when_the_node_is_killed(
     began = time.monotonic()
     future = vlm.submit('Slow?', deadline_s=3)
     processes.kill(process)
-    with pytest.raises(NoReplyError, match='did not reply in time|is not there'):
+    with pytest.raises(NoReplyError, match=r'did not reply in time|is not there'):
         future.result(60)
     assert time.monotonic() - began < 3 + 1 + slack + 1
-    with pytest.raises(NoReplyError, match='did not reply in time|is not there'):
+    with pytest.raises(NoReplyError, match=r'did not reply in time|is not there'):
         list(pieces)
     assert time.monotonic() - began < 8 + 1 + slack + 1
 

@@ -103,9 +103,12 @@ class Client:
         self._patience_s = patience_s
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
-        self._ask = self.node.create_client(Ask, 'vlm_node/ask', qos_profile=QoSProfile(depth=200))
         self._publishers = {}
         self._shown = {}  # newest image of each topic
+        self._new_service()
+
+    def _new_service(self):
+        self._ask = self.node.create_client(Ask, 'vlm_node/ask', qos_profile=QoSProfile(depth=200))
         self._connected = False
 
     def wait(self, condition, seconds=None):
@@ -152,6 +155,11 @@ class Client:
         self.wait(responds)
         self._connected = True
 
+    def reconnect(self):
+        """Connect anew: whatever else the node has by now is then connected as well."""
+        self._new_service()
+        self.connect()
+
     def ask(self, question='Well?', **fields):
         """Ask, and wait for the response."""
         future = self.send(question, **fields)
@@ -195,6 +203,31 @@ class Client:
         future = client.call_async(ChangeState.Request(transition=Transition(id=number)))
         self.wait(future.done)
         return future.result().success
+
+
+@pytest.fixture
+def start_slow(start, client, processes):
+    """Start a vlm_node that is slow at a stage, and return once it is at it.
+
+    Gives the process, and the future of a question that it works at (None: while loading).
+    """
+    program = Path(__file__).with_name('slow_vlm_node.py')
+
+    def start_slow(stage, **parameters):
+        process = start(str(program), stage, captions='false', **parameters)
+        futures = [None]
+
+        def busy():
+            if stage != 'loading' and (futures[-1] is None or futures[-1].done()):
+                client.show(50)  # the last question was refused while there was no image
+                futures.append(client.send('Slow?', max_tokens=300))
+            client.spin(0.1)
+            return stage in processes.log.read_text()
+
+        client.wait(busy)
+        return process, futures[-1]
+
+    return start_slow
 
 
 @pytest.fixture

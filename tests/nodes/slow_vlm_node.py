@@ -26,6 +26,7 @@ def reply(question, visual):
         linger()
     if question.strip().startswith('Quick'):
         return f'brightness {round(float(visual.mean()))}'
+    print(STAGE, flush=True)
     time.sleep(TOKEN_S)
     return 'and so on ' * 30
 
