@@ -5,12 +5,19 @@ import sys
 
 import pytest
 from builtin_interfaces.msg import Duration
+from lifecycle_msgs.srv import GetState
 from sensor_msgs.msg import Image
 
 from mobilevlm_ros.msg import Caption, Query, Status
 from mobilevlm_ros.nodes.conversions import stamp_to_ns
 
 pytestmark = pytest.mark.ros
+
+LEADS_TO = {
+    'configure': 'inactive', 'activate': 'active', 'deactivate': 'inactive',
+    'cleanup': 'unconfigured', 'unconfigured_shutdown': 'finalized',
+    'active_shutdown': 'finalized',
+}  # fmt: skip
 
 
 def test_an_answer_carries_the_header_of_its_image(start_fake, client):
@@ -160,6 +167,31 @@ def test_lifecycle(start_fake, client):
     assert client.transition('configure') and client.transition('activate')
     client.show(120)
     assert client.answer().answer.text == 'Well? brightness 120'
+
+
+@pytest.mark.parametrize(
+    'transitions',
+    [
+        'configure activate deactivate cleanup unconfigured_shutdown',
+        'configure activate deactivate activate deactivate cleanup configure activate',
+        'configure activate active_shutdown',
+    ],
+    ids=['startup and shutdown', 'pause, resume and reset', 'shutdown while active'],
+)
+def test_it_follows_the_calls_of_nav2_s_lifecycle_manager(start_fake, client, transitions):
+    start_fake(autostart='false')
+    reading = client.node.create_client(GetState, 'vlm_node/get_state')
+    client.wait(reading.service_is_ready)
+
+    def state():
+        future = reading.call_async(GetState.Request())
+        client.wait(future.done)
+        return future.result().current_state.label
+
+    client.connect()
+    assert state() == 'unconfigured'
+    for transition in transitions.split():
+        assert client.transition(transition) and state() == LEADS_TO[transition]
 
 
 def test_nothing_from_before_a_deactivation_is_answered_about(start_fake, client):
