@@ -23,6 +23,7 @@ help:
 	@echo 'make demo    a simulated robot drives about and answers questions about what it sees'
 	@echo 'make test    lint, types and tests, those of nodes and client on Jazzy and on Kilted;'
 	@echo '             ARGS="-k timing" goes to pytest'
+	@echo 'make test-ros  of these, those of nodes and client that are not slow; with DISTRO=kilted there'
 	@echo 'make bench   ours beside llama.cpp, at the sizes of MobileVLM-1.7B; JSON=FILE keeps the figures'
 	@echo 'make load    100 requests of 10 processes at once, every reply checked'
 	@echo 'make check   lint and types alone'
@@ -69,10 +70,10 @@ test: check
 	@$(RUN) $(VENV)/bin/pytest $(ARGS)
 	@$(if $(OTHER),$(MAKE) --no-print-directory test-ros DISTRO=$(OTHER))
 
-# pytest ends with 5 where ARGS leave nothing to run.
+# A -m in ARGS comes later and counts. pytest ends with 5 where ARGS leave nothing to run.
 test-ros:
 	@$(if $(filter tests/%,$(ROS_ARGS)),echo 'Nodes and client on ROS 2 $(DISTRO)' && $(SETUP) --with dev \
-		&& { $(RUN) $(VENV)/bin/pytest $(ROS_ARGS) || [ $$? = 5 ]; },:)
+		&& { $(RUN) $(VENV)/bin/pytest -m 'not slow' $(ROS_ARGS) || [ $$? = 5 ]; },:)
 
 clean:
 	rm -rf .venv .venv-kilted build install log out .mypy_cache .pytest_cache .ruff_cache

@@ -211,9 +211,9 @@ def test_a_build_serves_its_processor_and_its_flags_alone(
 @pytest.mark.parametrize(
     ('arguments', 'ran'),
     [
-        ('', 'pytest  tests/nodes tests/client'),
-        ('-x -k "a or b"', 'pytest -x -k "a or b" tests/nodes tests/client'),
-        ('tests/nodes/test_ways.py tests/engine -x', 'pytest -x tests/nodes/test_ways.py'),
+        ('', "-m 'not slow'  tests/nodes tests/client"),
+        ('-x -k "a or b"', '-x -k "a or b" tests/nodes tests/client'),
+        ('tests/nodes/test_ways.py tests/engine -x', ' -x tests/nodes/test_ways.py'),
         ('tests/engine -x', ''),
     ],
 )

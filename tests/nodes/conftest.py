@@ -1,5 +1,6 @@
 """What the tests of nodes share: node processes, and a client that talks to them over DDS."""
 
+import fcntl
 import subprocess
 import sys
 import time
@@ -18,6 +19,33 @@ from mobilevlm_ros.msg import Status
 from mobilevlm_ros.nodes.conversions import ns_to_stamp, rgb_to_image
 from mobilevlm_ros.nodes.qos import FRAMES_OUT
 from mobilevlm_ros.srv import Ask
+
+
+class Segments:
+    """Fast DDS's shared memory that a process has open, its own and that of others."""
+
+    def __init__(self, process):
+        files = (path.resolve() for path in Path(f'/proc/{process.pid}/fd').iterdir())
+        self.locks = {path for path in files if path.match('/dev/shm/fast*_el')}
+
+    def abandoned(self):
+        """Locks that are still there though nobody holds them; ports, which all share, aside."""
+        return {lock for lock in self.locks if '_port' not in lock.name and not _held(lock)}
+
+    def free(self):
+        for lock in self.abandoned():
+            lock.unlink()
+            lock.with_name(lock.name.removesuffix('_el')).unlink(missing_ok=True)
+
+
+def _held(lock):
+    """Whether somebody holds it, or it is gone."""
+    try:
+        with lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (FileNotFoundError, BlockingIOError):
+        return True
+    return False
 
 
 class Processes:
@@ -45,14 +73,11 @@ class Processes:
         return process
 
     def kill(self, process):
-        """End a process as the kernel does when memory is short, and free the memory it shared."""
-        locks = {path.resolve() for path in Path(f'/proc/{process.pid}/fd').iterdir()}
+        """End a process as the kernel does when memory is short, and free what it shared."""
+        segments = Segments(process)
         process.kill()
         process.wait()
-        for lock in locks:  # a segment's alone; ports are shared with others
-            if lock.match('/dev/shm/fast*_el') and '_port' not in lock.name:
-                lock.unlink(missing_ok=True)
-                lock.with_name(lock.name.removesuffix('_el')).unlink(missing_ok=True)
+        segments.free()
 
     def stop(self):
         """End all, the hard way if need be: that leaves 64 MB of shared memory behind each."""

@@ -2,19 +2,13 @@
 
 import signal
 import time
-from pathlib import Path
 
 import pytest
 
 from mobilevlm_ros.msg import Status
+from tests.nodes.conftest import Segments
 
 pytestmark = pytest.mark.ros
-
-
-def shared_memory(process):
-    """The files of a process in shared memory that are its alone."""
-    names = {path.resolve() for path in Path(f'/proc/{process.pid}/fd').iterdir()}
-    return {name for name in names if name.match('/dev/shm/fast*_el') and '_port' not in name.name}
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
@@ -23,8 +17,8 @@ def test_a_signal_ends_the_node_in_a_second_and_its_requests_first(
     start_slow, client, stage, number, slack
 ):
     process, future = start_slow(stage)
-    shared = shared_memory(process)
-    assert shared
+    segments = Segments(process)
+    assert segments.locks
     process.send_signal(number)
     began = time.monotonic()
     if future is not None:
@@ -32,7 +26,7 @@ def test_a_signal_ends_the_node_in_a_second_and_its_requests_first(
         assert future.result().status.code in (Status.CANCELLED, Status.NOT_ACTIVE)
     process.wait(20)
     assert time.monotonic() - began < 1.0 + slack
-    assert not any(path.exists() for path in shared)
+    assert not segments.abandoned()
 
 
 def test_a_signal_ends_an_idle_node_cleanly(start_fake, client, slack):
