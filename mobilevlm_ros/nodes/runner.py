@@ -17,6 +17,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from mobilevlm_ros.engine import MobileVlmError
+from mobilevlm_ros.nodes.shared_memory import free_segments
 
 STOP_WITHIN_S = 0.6  # for requests in progress to end and be answered
 KILL_AFTER_S = 0.95  # for everything, or the process ends the hard way
@@ -46,6 +47,7 @@ def run(create: Callable[[], Runnable], argv: list[str] | None = None) -> int:
         return 2
     finally:
         rclpy.try_shutdown()
+        free_segments()  # of a node that a thread still holds, which will not come back in time
     return 0
 
 
@@ -90,4 +92,5 @@ class _StopSignal:
         self.received = True
         self._wake()
         time.sleep(KILL_AFTER_S)
+        free_segments()
         os._exit(128 + number)
