@@ -1,7 +1,7 @@
 """A vlm_node that takes longer than anybody waits: `slow_vlm_node.py STAGE` says at what.
 
 While `streaming` it takes a moment for each token of a long answer; at every other stage it never
-returns from one call. It is quick about questions that begin with Quick.
+returns from one call. It is quick about everything but questions that begin with Slow.
 """
 
 import sys
@@ -24,7 +24,7 @@ def reply(question, visual):
     """Called for each token of an answer."""
     if STAGE == 'answering':
         linger()
-    if question.strip().startswith('Quick'):
+    if not question.strip().startswith('Slow'):
         return f'brightness {round(float(visual.mean()))}'
     print(STAGE, flush=True)
     time.sleep(TOKEN_S)
