@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -164,6 +165,65 @@ def test_flags_that_the_compiler_does_not_know_are_not_given(
 ) -> None:
     knows = load_tool('install_llama').knows
     assert knows('-O2', os.environ) and not knows('-mno-such-thing', os.environ)
+
+
+COUNTED_BUILD = """
+import sys
+from setuptools import setup
+
+if 'bdist_wheel' in sys.argv:
+    with open({log!r}, 'a') as log:
+        log.write('compiled ')
+setup(name='llama-cpp-python', version='1.0', py_modules=[])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_llama_cpp_is_compiled_once_for_all_environments_even_without_pip_s_cache(
+    load_tool: Callable[[str], ModuleType], tmp_path: Path
+) -> None:
+    log, source = tmp_path / 'log', tmp_path / 'llama_cpp_python-1.0'
+    source.mkdir()
+    (source / 'setup.py').write_text(COUNTED_BUILD.format(log=str(log)), encoding='utf-8')
+    with tarfile.open(f'{source}.tar.gz', 'w:gz') as archive:
+        archive.add(source, source.name)
+    pip = ['--no-index', '--no-cache-dir', '--no-build-isolation', '--find-links', str(tmp_path)]
+    for _ in range(2):
+        load_tool('install_llama').compile_into(
+            tmp_path / 'wheels', [*pip, 'llama-cpp-python==1.0'], os.environ
+        )
+    assert log.read_text(encoding='utf-8') == 'compiled '
+    assert [path.suffix for path in (tmp_path / 'wheels').iterdir()] == ['.whl']
+
+
+def test_a_build_serves_its_processor_and_its_flags_alone(
+    load_tool: Callable[[str], ModuleType],
+) -> None:
+    install_llama = load_tool('install_llama')
+    flags, processors = ({}, {'CXXFLAGS': '-O2'}, {'CMAKE_ARGS': '-O2'}), ('flags: avx2', '')
+    keys = {install_llama.build_key(f, processor) for f in flags for processor in processors}
+    assert len(keys) == 6
+    assert install_llama.build_key({'HOME': '/me'}, '') == install_llama.build_key({}, '')
+    assert install_llama.processor()
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'ran'),
+    [
+        ('', "-m 'not slow'  tests/nodes tests/client"),
+        ('-x -k "a or b"', '-x -k "a or b" tests/nodes tests/client'),
+        ('tests/nodes/test_ways.py tests/engine -x', ' -x tests/nodes/test_ways.py'),
+        ('tests/engine -x', ''),
+    ],
+)
+def test_other_distributions_run_what_is_asked_for_of_nodes_and_client(
+    root: Path, arguments: str, ran: str
+) -> None:
+    command = ['make', '--no-print-directory', '-n', 'test-ros', 'DISTRO=kilted']
+    command.append(f'ARGS={arguments}')
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert ran in done.stdout if ran else 'pytest' not in done.stdout
 
 
 def test_bindings_of_tensorrt_are_pinned_in_three_versions(

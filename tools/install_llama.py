@@ -1,18 +1,25 @@
 """Installs llama-cpp-python into this Python, compiled so that it runs on this processor.
 
-The arguments go to `pip install`. GCC compiles llama.cpp's AMX kernels into ones that end the
-process (https://github.com/ggml-org/llama.cpp/issues/20824), so they are left out.
+As a command, `install_llama.py FOLDER ARGUMENT ...`: what was compiled is kept in the folder, so
+that several environments share it; the arguments go to pip. GCC compiles llama.cpp's AMX kernels
+into ones that end the process (https://github.com/ggml-org/llama.cpp/issues/20824), so they are
+left out.
 """
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 NO_AMX = '-mno-amx-int8'
+COMPILER_VARIABLES = ('CC', 'CXX', 'CFLAGS', 'CXXFLAGS', 'CMAKE_ARGS')
 SYSTEM_INFO = 'import llama_cpp; print(llama_cpp.llama_print_system_info().decode())'
 PIP = [sys.executable, '-m', 'pip', '--disable-pip-version-check', '--no-input']
 
@@ -42,16 +49,51 @@ def installed_info() -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def main() -> int:
+def build_key(environ: Mapping[str, str], processor: str) -> str:
+    """Names what a build depends on beside its version: how, and for which processor."""
+    parts = [processor, *(environ.get(name, '') for name in COMPILER_VARIABLES)]
+    return hashlib.sha256('\0'.join(parts).encode()).hexdigest()[:12]
+
+
+def processor() -> str:
+    """What this processor can do, as Linux tells."""
+    lines = Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
+    return next((line for line in lines if line.startswith(('flags', 'Features'))), '')
+
+
+def compile_into(folder: Path, arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    """Compiles a wheel into the folder, unless it is there in the version that is asked for."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as fresh:
+        wheel = [*PIP, 'wheel', '-v', '--no-deps', '--find-links', str(folder)]
+        subprocess.run([*wheel, '--wheel-dir', fresh, *arguments], env=environ, check=True)
+        found = next(Path(fresh).glob('*.whl'))
+        found.replace(folder / found.name)
+
+
+def install(wheels: Path, arguments: Sequence[str]) -> None:
     """Installs; and compiles anew if pip had an earlier build that would crash."""
     environ = dict(os.environ)
     if knows(NO_AMX, environ):
         environ = with_flag(NO_AMX, environ)
-    install = [*PIP, 'install', '-v', *sys.argv[1:]]
-    subprocess.run(install, env=environ, check=True)
+    folder = wheels / build_key(environ, processor())
+    command = [*PIP, 'install', '--find-links', str(folder), *arguments]
+    compile_into(folder, arguments, environ)
+    subprocess.run(command, check=True)
     if crashes(installed_info()) and environ != os.environ:
         subprocess.run([*PIP, 'cache', 'remove', 'llama_cpp_python'], check=False)
-        subprocess.run([*install, '--force-reinstall', '--no-deps'], env=environ, check=True)
+        shutil.rmtree(folder)
+        compile_into(folder, arguments, environ)
+        subprocess.run([*command, '--force-reinstall', '--no-deps'], check=True)
+
+
+def main() -> int:
+    """Installs, one environment at a time, so that none compiles what another is compiling."""
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / 'lock', 'w', encoding='utf-8') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        install(folder, sys.argv[2:])
     return 0
 
 

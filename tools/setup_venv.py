@@ -148,9 +148,9 @@ class Environment:
         self.run(self.python, ROOT / 'tools' / 'fix_ros_wheels.py')
 
     def install_llama(self) -> None:
-        """Compiles llama.cpp, or takes what pip compiled earlier if that can be used."""
-        script = ROOT / 'tools' / 'install_llama.py'
-        self.run(self.python, script, *self.pins, '-r', 'requirements/llama.txt')
+        """Compiles llama.cpp, or takes what was compiled earlier, for any environment."""
+        script, wheels = ROOT / 'tools' / 'install_llama.py', ROOT / 'build' / 'llama'
+        self.run(self.python, script, wheels, *self.pins, '-r', 'requirements/llama.txt')
 
     def install_tests(self) -> None:
         """Installs what the checks and tests need."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import queue
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -39,15 +38,17 @@ class VlmClient:
         self.name = f'{namespace.rstrip("/")}/{node_name}'
         self._spinner = Spinner(namespace)
         node = self._spinner.node
-        qos = QoSProfile(depth=DEPTH)
-        self._service = node.create_client(Ask, f'{node_name}/ask', qos_profile=qos)
-        self._link = Link(node, self._service)
+        # In this order: what is announced first is found first, and a reply to the link then
+        # shows that the pieces of a stream will arrive as well.
         self._action = ActionClient(
             node,
             AskStream,
             f'{node_name}/ask_stream',
             feedback_sub_qos_profile=QoSProfile(depth=PIECES),
         )
+        qos = QoSProfile(depth=DEPTH)
+        self._service = node.create_client(Ask, f'{node_name}/ask', qos_profile=qos)
+        self._link = Link(node, self._service, node.resolve_service_name(f'{node_name}/ask'))
 
     def ask(self, question: str, deadline_s: float = 10.0, **fields: Any) -> Answer:
         """Ask, and wait for the answer.
@@ -82,7 +83,7 @@ class VlmClient:
         """Ask without waiting; the future has the answer or what `ask` would raise."""
         request = Ask.Request(query=make_query(question, deadline_s, fields))
         future: Future[Answer] = Future()
-        expiry = time.monotonic() + deadline_s + GRACE_S
+        expired = self._expiry(deadline_s)
         sent = 0  # generation of the server that has it
 
         def watch() -> bool:
@@ -92,8 +93,8 @@ class VlmClient:
                 sent = self._link.generation
                 reply = self._service.call_async(request)
                 reply.add_done_callback(partial(_resolve, future))
-            if not future.done() and time.monotonic() > expiry:
-                future.set_exception(self._no_reply())
+            if not future.done() and expired():
+                future.set_exception(NoReplyError(f'{self.name} {self._link.fault}'))
             return future.done()
 
         self._spinner.repeat(watch)
@@ -101,6 +102,8 @@ class VlmClient:
 
     def stream(self, question: str, deadline_s: float = 30.0, **fields: Any) -> Iterator[str]:
         """Ask, and yield the answer piece by piece; leaving the loop early cancels it.
+
+        Joined, the pieces are the answer's text, whatever got lost on the way.
 
         Raises:
             NoReplyError, RefusedError: as `ask`, after the pieces that there were.
@@ -137,15 +140,14 @@ class VlmClient:
 
     def _begin(self, question: str, deadline_s: float, fields: dict[str, Any]) -> Streaming:
         goal = AskStream.Goal(query=make_query(question, deadline_s, fields))
-        streaming = Streaming(self._action, goal, queue.SimpleQueue())
-        expiry = time.monotonic() + deadline_s + GRACE_S
-        self._spinner.repeat(lambda: streaming.advance(time.monotonic() > expiry, self.name))
+        expired = self._expiry(deadline_s)
+        streaming = Streaming(self._action, goal, self._link, self.name, expired)
+        self._spinner.repeat(streaming.advance)
         return streaming
 
-    def _no_reply(self) -> NoReplyError:
-        absent = 'is not there; check that it runs, and its name and namespace'
-        cause = 'did not reply in time' if self._link.found else absent
-        return NoReplyError(f'{self.name} {cause}')
+    def _expiry(self, deadline_s: float) -> Callable[[], bool]:
+        end = time.monotonic() + deadline_s + GRACE_S
+        return lambda: self._spinner.closing or time.monotonic() > end
 
 
 def _resolve(future: Future[Answer], reply: Any) -> None:

@@ -21,12 +21,19 @@ PROBE_EVERY_S = 0.3
 class Link:
     """Call `advance` now and then, from the thread that spins the node."""
 
-    def __init__(self, node: Node, service: Client) -> None:
+    def __init__(self, node: Node, service: Client, name: str) -> None:
+        """Nothing is known yet.
+
+        Args:
+            node: of the client.
+            service: that is asked.
+            name: of the service, with its namespace.
+        """
         self.generation = 0  # one more for every server that appears
         self.open = False  # to the server of this generation
         self._node = node
         self._service = service
-        self._topic = 'rr' + service.service_name + 'Reply'
+        self._topic = f'rr{name}Reply'  # as DDS knows it
         self._servers: frozenset[bytes] = frozenset()
         self._probed_at = 0.0
 
@@ -48,6 +55,12 @@ class Link:
     def found(self) -> bool:
         """Whether anybody offers the service."""
         return bool(self._service.service_is_ready())
+
+    @property
+    def fault(self) -> str:
+        """What is wrong if there is no reply."""
+        absent = 'is not there; check that it runs, and its name and namespace'
+        return 'did not reply in time' if self.found else absent
 
     def _probe(self, now: float) -> None:
         self._probed_at = now

@@ -60,6 +60,8 @@ class Talker:
         self.load = self._language.load(len(waiting) - begun)
         worked = self._language.scheduler.tick()
         self._language.scheduler.deliver()
+        if not worked:  # what ended without a batch is no load any more, and no turn may follow
+            self.load = self._language.load(len(waiting) - begun)
         return worked or begun > 0
 
     def end(self, request: Request) -> None:

@@ -21,11 +21,13 @@ class DemoError(Exception):
 
 def isolate(environ: MutableMapping[str, str]) -> None:
     """Keep the demo to this machine and a ROS domain of its own, unless that is set already."""
-    profile = str(transport_profile())
+    profile, distro = str(transport_profile()), environ.get('ROS_DISTRO', '')
     environ.setdefault('ROS_DOMAIN_ID', str(random.randint(1, 101)))
     environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    if distro == 'humble':  # knows the older variable alone, which would override the newer one
+        environ.setdefault('ROS_LOCALHOST_ONLY', '1')
     if not any(name in environ for name in PROFILE_VARIABLES):
-        environ[profile_variable(environ.get('ROS_DISTRO', ''))] = profile
+        environ[profile_variable(distro)] = profile
 
 
 class Processes:

@@ -18,6 +18,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from mobilevlm_ros.engine import MobileVlmError
+from mobilevlm_ros.nodes.shared_memory import free_segments
 
 STOP_WITHIN_S = 0.6  # for requests in progress to end and be answered
 KILL_AFTER_S = 0.95  # for everything, or the process ends the hard way
@@ -55,6 +56,7 @@ def run_together(creates: Sequence[Callable[[], Runnable]], argv: list[str] | No
         return 2
     finally:
         rclpy.try_shutdown()
+        free_segments()  # of a node that a thread still holds, which will not come back in time
     return 0
 
 
@@ -109,4 +111,5 @@ class _StopSignal:
         for wake in self.wakes:
             wake()
         time.sleep(KILL_AFTER_S)
+        free_segments()
         os._exit(128 + number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from itertools import count
 from typing import Any
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
@@ -17,6 +18,7 @@ from mobilevlm_ros.msg import Query, Status
 from mobilevlm_ros.nodes.conversions import answer_to_message
 from mobilevlm_ros.nodes.desk import OnChunk, OnReply
 
+RESULT_KEPT_S = 60  # for whoever asks late; 15 minutes by default, for every answer
 PIECES = 1024  # of answers that may be on their way; ten by default, and the rest is lost
 # Answers a query: (query, on_chunk, on_reply) to its status, and the answer if there is one.
 Serve = Callable[[Query, OnChunk, OnReply], Awaitable[tuple[Status, Answer | None]]]
@@ -46,6 +48,7 @@ class Streams:
             cancel_callback=self._cancel,
             callback_group=ReentrantCallbackGroup(),
             feedback_pub_qos_profile=QoSProfile(depth=PIECES),
+            result_timeout=RESULT_KEPT_S,
         )
 
     def close(self) -> None:
@@ -68,7 +71,7 @@ class Streams:
         try:
             status, answer = await self._serve(
                 goal.request.query,
-                lambda chunk: _feed(goal, chunk),
+                _feed(goal),
                 lambda reply: self._keep(goal, key, reply),
             )
         finally:
@@ -84,13 +87,18 @@ class Streams:
             reply.cancel()
 
 
-def _feed(goal: ServerGoalHandle, chunk: Chunk) -> None:
-    """Publish a piece; called from the engine's thread."""
-    if goal.is_active:
-        feedback = AskStream.Feedback(
-            delta=chunk.text, generated_tokens=chunk.generated_tokens
-        )
-        goal.publish_feedback(feedback)
+def _feed(goal: ServerGoalHandle) -> OnChunk:
+    """What publishes the pieces of one answer; called from the engine's thread."""
+    numbers = count()
+
+    def feed(chunk: Chunk) -> None:
+        if goal.is_active:
+            feedback = AskStream.Feedback(
+                piece=next(numbers), delta=chunk.text, generated_tokens=chunk.generated_tokens
+            )
+            goal.publish_feedback(feedback)
+
+    return feed
 
 
 def _settle(goal: ServerGoalHandle, status: Status) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -82,10 +83,50 @@ def test_a_request_made_before_the_node_is_there_is_answered_once_it_is(start_fa
         future.result(60)
 
 
-def test_it_goes_on_after_the_node_was_replaced(start_fake, client, vlm):
+def test_it_goes_on_after_the_node_was_replaced(start_fake, client, vlm, processes):
     for _ in range(2):
         process = start_fake(captions=False)
-        with pytest.raises(RefusedError, match='INVALID'):
-            vlm.ask(' ', deadline_s=30)
-        process.kill()
-        process.wait()
+        for begin in (vlm.ask, lambda *args, **limits: list(vlm.stream(*args, **limits))):
+            with pytest.raises(RefusedError, match='INVALID'):
+                begin(' ', deadline_s=60)
+        processes.kill(process)
+
+
+def test_pieces_of_a_stream_joined_are_the_answer(shown, vlm):
+    pieces = list(vlm.stream('Well?', deadline_s=60))
+    assert ''.join(pieces) == 'Well? brightness 90' and len(pieces) > 3
+    chosen = ''.join(vlm.stream('Well?', deadline_s=60, choices=('bright', 'dark')))
+    assert chosen in ('bright', 'dark')
+
+
+def test_calls_in_flight_end_by_their_deadline_when_the_node_is_killed(
+    start, client, vlm, processes, slack
+):
+    program = Path(__file__).parents[1] / 'nodes' / 'slow_vlm_node.py'
+    process = start(str(program), 'streaming', captions=False)
+    client.show(90)
+    client.answer(question='Quick?')
+    pieces = vlm.stream('Slow?', deadline_s=8, max_tokens=300)
+    assert next(pieces)
+    began = time.monotonic()
+    future = vlm.submit('Slow?', deadline_s=3)
+    processes.kill(process)
+    with pytest.raises(NoReplyError, match=r'did not reply in time|is not there'):
+        future.result(60)
+    assert time.monotonic() - began < 3 + 1 + slack + 1
+    with pytest.raises(NoReplyError, match=r'did not reply in time|is not there'):
+        list(pieces)
+    assert time.monotonic() - began < 8 + 1 + slack + 1
+
+
+def test_closing_ends_whoever_waits(ros_domain):
+    vlm = VlmClient()
+    future = vlm.submit('Well?', deadline_s=60)
+    pieces = vlm.stream('Well?', deadline_s=60)
+    threading.Timer(0.5, vlm.close).start()
+    with pytest.raises(NoReplyError):
+        next(pieces)
+    with pytest.raises(NoReplyError):
+        future.result(10)
+    with pytest.raises(RuntimeError, match='closed'):
+        vlm.ask('Well?')

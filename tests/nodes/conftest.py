@@ -1,8 +1,10 @@
 """What the tests of nodes share: node processes, and a client that talks to them over DDS."""
 
+import fcntl
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,33 @@ from mobilevlm_ros.msg import Status
 from mobilevlm_ros.nodes.conversions import ns_to_stamp, rgb_to_image
 from mobilevlm_ros.nodes.qos import FRAMES_OUT
 from mobilevlm_ros.srv import Ask
+
+
+class Segments:
+    """Fast DDS's shared memory that a process has open, its own and that of others."""
+
+    def __init__(self, process):
+        files = (path.resolve() for path in Path(f'/proc/{process.pid}/fd').iterdir())
+        self.locks = {path for path in files if path.match('/dev/shm/fast*_el')}
+
+    def abandoned(self):
+        """Locks that are still there though nobody holds them; ports, which all share, aside."""
+        return {lock for lock in self.locks if '_port' not in lock.name and not _held(lock)}
+
+    def free(self):
+        for lock in self.abandoned():
+            lock.unlink()
+            lock.with_name(lock.name.removesuffix('_el')).unlink(missing_ok=True)
+
+
+def _held(lock):
+    """Whether somebody holds it, or it is gone."""
+    try:
+        with lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (FileNotFoundError, BlockingIOError):
+        return True
+    return False
 
 
 class Processes:
@@ -42,6 +71,13 @@ class Processes:
             )
         self._running.append(process)
         return process
+
+    def kill(self, process):
+        """End a process as the kernel does when memory is short, and free what it shared."""
+        segments = Segments(process)
+        process.kill()
+        process.wait()
+        segments.free()
 
     def stop(self):
         """End all, the hard way if need be: that leaves 64 MB of shared memory behind each."""
@@ -92,9 +128,12 @@ class Client:
         self._patience_s = patience_s
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
-        self._ask = self.node.create_client(Ask, 'vlm_node/ask', qos_profile=QoSProfile(depth=200))
         self._publishers = {}
         self._shown = {}  # newest image of each topic
+        self._new_service()
+
+    def _new_service(self):
+        self._ask = self.node.create_client(Ask, 'vlm_node/ask', qos_profile=QoSProfile(depth=200))
         self._connected = False
 
     def wait(self, condition, seconds=None):
@@ -141,6 +180,11 @@ class Client:
         self.wait(responds)
         self._connected = True
 
+    def reconnect(self):
+        """Connect anew: whatever else the node has by now is then connected as well."""
+        self._new_service()
+        self.connect()
+
     def ask(self, question='Well?', **fields):
         """Ask, and wait for the response."""
         future = self.send(question, **fields)
@@ -184,6 +228,31 @@ class Client:
         future = client.call_async(ChangeState.Request(transition=Transition(id=number)))
         self.wait(future.done)
         return future.result().success
+
+
+@pytest.fixture
+def start_slow(start, client, processes):
+    """Start a vlm_node that is slow at a stage, and return once it is at it.
+
+    Gives the process, and the future of a question that it works at (None: while loading).
+    """
+    program = Path(__file__).with_name('slow_vlm_node.py')
+
+    def start_slow(stage, **parameters):
+        process = start(str(program), stage, captions='false', **parameters)
+        futures = [None]
+
+        def busy():
+            if stage != 'loading' and (futures[-1] is None or futures[-1].done()):
+                client.show(50)  # the last question was refused while there was no image
+                futures.append(client.send('Slow?', max_tokens=300))
+            client.spin(0.1)
+            return stage in processes.log.read_text()
+
+        client.wait(busy)
+        return process, futures[-1]
+
+    return start_slow
 
 
 @pytest.fixture

@@ -86,9 +86,13 @@ def test_isolation_keeps_what_is_set():
     assert environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'
     assert Path(environ['FASTDDS_DEFAULT_PROFILES_FILE']).is_file()
     assert 'FASTRTPS_DEFAULT_PROFILES_FILE' not in environ  # else Fast DDS 3 loads it twice
+    assert 'ROS_LOCALHOST_ONLY' not in environ
     mine = {'FASTRTPS_DEFAULT_PROFILES_FILE': '/mine.xml', 'ROS_DISTRO': 'kilted'}
     isolate(mine)
     assert 'FASTDDS_DEFAULT_PROFILES_FILE' not in mine
+    old = {'ROS_DISTRO': 'humble'}
+    isolate(old)
+    assert old['ROS_LOCALHOST_ONLY'] == '1'
 
 
 @pytest.mark.parametrize(

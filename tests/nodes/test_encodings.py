@@ -1,6 +1,9 @@
 """Every encoding that cameras send, against images made the other way round."""
 
+import re
+import sys
 from array import array
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -47,15 +50,36 @@ BAYER_FIRST_ROWS = {'rggb': ('RG', 'GB'), 'bggr': ('BG', 'GR'), 'gbrg': ('GB', '
 
 
 @pytest.mark.parametrize('pattern', BAYER_FIRST_ROWS)
-@pytest.mark.parametrize('bits', [8, 16])
-def test_bayer_patterns_give_back_a_plain_colour(pattern, bits):
+@pytest.mark.parametrize('bits, big', [(8, False), (16, False), (16, True)])
+def test_bayer_patterns_give_back_a_plain_colour(pattern, bits, big):
     colour = {'R': 200, 'G': 100, 'B': 50}
     tile = np.array([[colour[c] for c in row] for row in BAYER_FIRST_ROWS[pattern]])
     mosaic = np.tile(tile, (H // 2, W // 2)).astype(np.uint8)
     if bits == 16:
-        mosaic = mosaic.astype(np.uint16) * 256
-    image = decode(f'bayer_{pattern}{bits}', mosaic)
+        mosaic = mosaic.astype(np.uint16) * 256 + 77
+    image = decode(f'bayer_{pattern}{bits}', mosaic, big=big)
     assert np.array_equal(image, np.broadcast_to((200, 100, 50), (H, W, 3)))
+
+
+def test_names_of_opencv_mean_its_order_of_colours(rgb):
+    bgra = rgb[..., [2, 1, 0, 1]]
+    for big in (False, True):
+        deep = bgra.astype(np.uint16) * 256 + 7
+        assert np.array_equal(decode('16UC4', deep, big=big), rgb)
+        assert np.array_equal(decode('16UC3', deep[..., :3], big=big), rgb)
+    assert np.array_equal(decode('8UC4', bgra), rgb)
+    assert np.array_equal(decode('8UC3', bgra[..., :3]), rgb)
+    assert np.array_equal(decode('8UC1', rgb[..., 1]), np.repeat(rgb[..., 1:2], 3, axis=2))
+
+
+def test_every_name_of_this_ros_is_known_or_no_picture():
+    header = Path(sys.prefix, 'include/sensor_msgs/sensor_msgs/image_encodings.hpp')
+    if not header.is_file():
+        pytest.skip('ROS is installed without its C++ headers, or elsewhere')
+    names = set(re.findall(r'^const char \w+\[\] = "(\w+)"', header.read_text(), re.MULTILINE))
+    assert {'rgb8', 'nv24', '64FC4'} <= names
+    signed_float_or_pairs = {n for n in names if re.fullmatch(r'\d+([SF]C.|UC2)', n)}
+    assert names - set(ENCODINGS) - signed_float_or_pairs == {'16UC1'}
 
 
 def smooth():
@@ -87,13 +111,49 @@ def test_planar_yuv(name, first):
     assert close(decode(name, samples), smooth())
 
 
+# By hand, BT.601: R = 1.164 (Y - 16) + 1.596 (V - 128); G = 1.164 (Y - 16) - 0.391 (U - 128)
+# - 0.813 (V - 128); B = 1.164 (Y - 16) + 2.018 (U - 128).
+@pytest.mark.parametrize('yuv, expected', [
+    ((16, 128, 128), (0, 0, 0)), ((235, 128, 128), (255, 255, 255)),
+    ((116, 128, 128), (116, 116, 116)), ((81, 90, 240), (254, 0, 0)),
+    ((41, 240, 110), (0, 0, 255)), ((116, 138, 118), (100, 121, 137)),
+])  # fmt: skip
+def test_each_pixel_of_nv24_has_a_chroma_of_its_own(yuv, expected):
+    y, u, v = yuv
+    luma, chroma = np.full((2, 3), 16, np.uint8), np.full((2, 6), 128, np.uint8)
+    luma[1, 1], chroma[1, 2:4] = y, (u, v)
+    planes = [np.pad(luma, ((0, 0), (0, 2))), np.pad(chroma, ((0, 0), (0, 4)))]
+    data = b''.join(plane.tobytes() for plane in planes)
+    image = to_rgb(data, 'nv24', 2, 3, step=5)
+    found = image[1, 1].astype(int)
+    assert np.abs(found - expected).max() <= 1
+    assert np.delete(image.reshape(-1, 3), 4, axis=0).max() == 0
+
+
+def test_nv24_is_converted_as_opencv_does_with_half_its_colours():
+    random = np.random.default_rng(4)
+    luma = random.integers(0, 256, (H, W), np.uint8)
+    chroma = random.integers(0, 256, (H // 2, W // 2, 2), np.uint8)
+    half = np.concatenate([luma, chroma.reshape(H // 2, W)])
+    whole = np.concatenate([luma.ravel(), chroma.repeat(2, axis=0).repeat(2, axis=1).ravel()])
+    found = to_rgb(whole.tobytes(), 'nv24', H, W, W).astype(int)
+    assert np.abs(found - decode('nv12', half, step=W)).max() <= 1
+
+
 def test_rows_may_be_padded_in_every_encoding():
     random = np.random.default_rng(2)
     for name, encoding in ENCODINGS.items():
-        rows = H * 3 // 2 if encoding.planar else H
-        plain = random.integers(0, 256, (rows, W * encoding.pixel_bytes), np.uint8)
-        padded = np.concatenate([plain, random.integers(0, 256, (rows, 5), np.uint8)], axis=1)
-        assert np.array_equal(decode(name, padded), decode(name, plain)), name
+        sizes = [(H, W * encoding.pixel_bytes, 6)]
+        if encoding.shrunk:
+            sizes.append((H // encoding.shrunk, W * 2 // encoding.shrunk, 12 // encoding.shrunk))
+        plain, padded = b'', b''
+        for rows, row, padding in sizes:
+            plane = random.integers(0, 256, (rows, row), np.uint8)
+            plain += plane.tobytes()
+            padded += np.pad(plane, ((0, 0), (0, padding)), constant_values=99).tobytes()
+        step = W * encoding.pixel_bytes
+        expected = to_rgb(plain, name, H, W, step)
+        assert np.array_equal(to_rgb(padded, name, H, W, step + 6), expected), name
 
 
 def test_rgb8_is_a_read_only_view_of_the_message():
@@ -103,10 +163,16 @@ def test_rgb8_is_a_read_only_view_of_the_message():
     assert not image.flags.writeable
 
 
-@pytest.mark.parametrize('encoding', ['', 'RGB8', '8UC3', '16UC1', '32FC1', 'jpeg', 'yuv444'])
+@pytest.mark.parametrize('encoding', ['', 'RGB8', '8UC2', '32SC3', '64FC1', 'jpeg', 'yuv444'])
 def test_unknown_encodings_are_refused_with_the_known_ones(encoding):
     with pytest.raises(ImageError, match=r'encoding.*rgb8'):
         to_rgb(bytes(H * W * 3), encoding, H, W, W * 3)
+
+
+@pytest.mark.parametrize('encoding', ['16UC1', '32FC1'])
+def test_depth_images_are_refused_as_such(encoding):
+    with pytest.raises(ImageError, match='depth image; send a colour image'):
+        to_rgb(bytes(H * W * 4), encoding, H, W, W * 4)
 
 
 @pytest.mark.parametrize('size, height, width, step, message', [

@@ -1,19 +1,23 @@
 """vlm_node over DDS, with a fake model that tells how bright an image is."""
 
-import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
 from builtin_interfaces.msg import Duration
+from lifecycle_msgs.srv import GetState
 from sensor_msgs.msg import Image
 
 from mobilevlm_ros.msg import Caption, Query, Status
 from mobilevlm_ros.nodes.conversions import stamp_to_ns
 
 pytestmark = pytest.mark.ros
+
+LEADS_TO = {
+    'configure': 'inactive', 'activate': 'active', 'deactivate': 'inactive',
+    'cleanup': 'unconfigured', 'unconfigured_shutdown': 'finalized',
+    'active_shutdown': 'finalized',
+}  # fmt: skip
 
 
 def test_an_answer_carries_the_header_of_its_image(start_fake, client):
@@ -88,25 +92,8 @@ def test_concurrent_questions_are_all_answered_each_its_own(start_fake, client):
         assert future.result().answer.text == f'{question} brightness 50'
 
 
-@pytest.fixture
-def slow(start, client, processes):
-    """A vlm_node busy with an answer that takes for ever: the process, and who asked for it."""
-    program = Path(__file__).with_name('slow_vlm_node.py')
-    process = start(str(program), queue_size=4, captions='false')
-    futures = []
-
-    def busy():
-        if not futures or futures[-1].done():  # refused while there was no image
-            client.show(50)
-            futures.append(client.send())
-        client.spin(0.1)
-        return 'pondering' in processes.log.read_text()
-
-    client.wait(busy)
-    return process, futures[-1]
-
-
-def test_more_questions_than_the_queue_holds_are_told_that_it_is_busy(slow, client):
+def test_more_questions_than_the_queue_holds_are_told_that_it_is_busy(start_slow, client):
+    start_slow('answering', queue_size=4)
     futures = [client.send() for _ in range(40)]
     client.wait(lambda: sum(future.done() for future in futures) == 36)
     codes = {future.result().status.code for future in futures if future.done()}
@@ -143,7 +130,7 @@ def test_several_cameras_are_told_apart(start_fake, client):
 def test_broken_images_are_named_and_do_no_harm(start_fake, client, processes):
     start_fake()
     for message, reason in (
-        (Image(encoding='32FC1', height=2, width=2, step=8, data=bytes(16)), 'not supported'),
+        (Image(encoding='32FC1', height=2, width=2, step=8, data=bytes(16)), 'depth image'),
         (Image(encoding='rgb8', height=2, width=2, step=6, data=bytes(3)), 'truncated'),
     ):
 
@@ -182,6 +169,31 @@ def test_lifecycle(start_fake, client):
     assert client.answer().answer.text == 'Well? brightness 120'
 
 
+@pytest.mark.parametrize(
+    'transitions',
+    [
+        'configure activate deactivate cleanup unconfigured_shutdown',
+        'configure activate deactivate activate deactivate cleanup configure activate',
+        'configure activate active_shutdown',
+    ],
+    ids=['startup and shutdown', 'pause, resume and reset', 'shutdown while active'],
+)
+def test_it_follows_the_calls_of_nav2_s_lifecycle_manager(start_fake, client, transitions):
+    start_fake(autostart='false')
+    reading = client.node.create_client(GetState, 'vlm_node/get_state')
+    client.wait(reading.service_is_ready)
+
+    def state():
+        future = reading.call_async(GetState.Request())
+        client.wait(future.done)
+        return future.result().current_state.label
+
+    client.connect()
+    assert state() == 'unconfigured'
+    for transition in transitions.split():
+        assert client.transition(transition) and state() == LEADS_TO[transition]
+
+
 def test_nothing_from_before_a_deactivation_is_answered_about(start_fake, client):
     start_fake()
     client.show(60)
@@ -218,25 +230,6 @@ def test_a_failed_configure_is_logged_and_can_be_tried_again(start, client, proc
     for _ in range(2):
         assert not client.transition('configure')
     assert processes.log.read_text().count('/nowhere') == 2
-
-
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_node_in_a_second_and_its_requests_first(slow, client, number, slack):
-    process, future = slow
-    process.send_signal(number)
-    began = time.monotonic()
-    client.wait(future.done, 1.0 + slack)
-    assert future.result().status.code == Status.CANCELLED
-    process.wait(20)
-    assert time.monotonic() - began < 1.0 + slack
-
-
-def test_a_signal_ends_an_idle_node_cleanly(start_fake, client, slack):
-    process = start_fake()
-    client.ask()
-    process.send_signal(signal.SIGTERM)
-    code = process.wait(1.0 + slack)
-    assert code == 0 or slack > 2  # a very busy machine lets it end the hard way only
 
 
 def test_the_node_needs_no_torch(tmp_path):
