@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mobilevlm_ros.engine.answering import Asked
@@ -19,17 +20,26 @@ from mobilevlm_ros.engine.types import CAPTION, Answer, Question
 _logger = logging.getLogger(__name__)
 
 
+def always() -> bool:
+    """Captions are wanted at any time."""
+    return True
+
+
 class Captions:
     """Begins captions in the language thread, one at a time for each camera."""
 
-    def __init__(self, engine: Engine, on_caption: OnCaption | None) -> None:
+    def __init__(
+        self, engine: Engine, on_caption: OnCaption | None, wanted: Callable[[], bool] = always
+    ) -> None:
         """Find out how far drafts may go, if there are to be captions.
 
         Args:
             engine: whose; its language model is idle.
             on_caption: what captions go to; None: there are none.
+            wanted: whether to say any now.
         """
         self.on_caption = on_caption
+        self._wanted = wanted
         self.cameras: dict[str, Captioner] = {}
         self._engine = engine
         self._settings = gate_settings(engine.config)
@@ -39,7 +49,7 @@ class Captions:
 
     def see(self, encoded: EncodedFrame) -> None:
         """Judge the view of a frame that is held from now on."""
-        if self.on_caption is not None:
+        if self.on_caption is not None and self._wanted():
             camera = encoded.frame.camera
             if camera not in self.cameras:
                 self.cameras[camera] = Captioner(self._settings, self._plan)
@@ -47,7 +57,7 @@ class Captions:
 
     def stay(self, camera: str, at: float) -> bool:
         """Note that a view has not changed; whether there is something to say all the same."""
-        return camera in self.cameras and self.cameras[camera].stay(at)
+        return camera in self.cameras and self._wanted() and self.cameras[camera].stay(at)
 
     def begin(self) -> None:
         """Begin those that are due and find room."""

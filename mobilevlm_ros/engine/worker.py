@@ -27,7 +27,7 @@ from mobilevlm_ros.engine.regions import crop
 from mobilevlm_ros.engine.requests import Group, Reply, Request
 from mobilevlm_ros.engine.slots import FrameSource
 from mobilevlm_ros.engine.talker import Talker
-from mobilevlm_ros.engine.telling import Captions
+from mobilevlm_ros.engine.telling import Captions, always
 from mobilevlm_ros.engine.types import Chunk, Frame, Load, Question
 
 JOIN_S = 10.0  # one look of the largest model on the slowest machine
@@ -43,6 +43,7 @@ class EngineWorker:
         engine: Engine,
         on_caption: OnCaption | None = None,
         gate: Gate | None = None,
+        captions_wanted: Callable[[], bool] = always,
     ) -> None:
         """Start the threads.
 
@@ -51,6 +52,7 @@ class EngineWorker:
             on_caption: called from the language thread with the answer to the bundle's caption
                 question, when the view of a camera has changed (see EngineConfig).
             gate: what `look: on_change` goes by; None: coarse luma.
+            captions_wanted: asked of every new view, from the language thread.
         """
         self._engine = engine
         on_change = engine.config.look == 'on_change'
@@ -63,7 +65,7 @@ class EngineWorker:
             engine.config.queue_size,
             lambda question, frame: engine.age_s(frame) > engine.max_age_s(question),
         )
-        self._captions = Captions(engine, on_caption)
+        self._captions = Captions(engine, on_caption, captions_wanted)
         self._talker = Talker(engine, self._board, self._changed, self._captions)
         self._closed: Exception | None = None
         self._news = 0  # counts what the language thread may have to do with

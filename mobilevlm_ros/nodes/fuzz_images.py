@@ -29,7 +29,7 @@ from mobilevlm_ros.sim.world import World
 
 HEADER_BYTES = 12  # of a serialised message, before what follows its stamp
 MOST_BYTES = 200_000
-UNKNOWN = ('', '32FC1', '16UC1', '8UC3', 'jpeg', 'RGB8', 'rgb8\n', 'rgb8; jpeg', '☃', 'x' * 5000)
+UNKNOWN = ('', '32FC1', '16UC1', '64FC3', 'jpeg', 'RGB8', 'rgb8\n', 'rgb8; jpeg', '☃', 'x' * 5000)
 SIDES = st.sampled_from((0, 1, 3, 16, 161, 16384, 16385, 2**16, 2**31 - 1, 2**31, 2**32 - 1))
 FORMATS = ('jpeg', 'png', '', 'rgb8; jpeg compressed bgr8', '16UC1; compressedDepth', '\x07' * 300)
 FILES = ('JPEG', 'JPEG', 'JPEG progressive', 'PNG', 'PNG', 'PNG grey', 'PNG palette', 'WEBP')
@@ -107,7 +107,8 @@ def image_fields(draw: Callable[..., Any]) -> Image:
     known = ENCODINGS.get(encoding)
     fits = width * (known.pixel_bytes if known else 4)
     step = draw(st.sampled_from((fits, fits, fits, fits - 1, fits + 7, 0, 2**32 - 1))) % 2**32
-    size = step * (height * 3 // 2 if known and known.planar else height)
+    size = step * height
+    size += 2 * size // known.shrunk**2 if known and known.shrunk else 0
     size = draw(st.sampled_from((size, size, size, size - 1, size + 5, size // 2, 0)))
     message = Image(encoding=encoding, height=height, width=width, step=step)
     message.is_bigendian = draw(st.integers(0, 255))

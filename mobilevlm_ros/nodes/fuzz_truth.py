@@ -15,7 +15,8 @@ from sensor_msgs.msg import CompressedImage, Image
 LONGEST_SIDE = 16384
 PLAIN = re.compile(r'(?:(rgb|bgr)(a?)|mono|bayer_(?:rggb|bggr|gbrg|grbg))(8|16)')
 PACKED_YUV = ('uyvy', 'yuv422', 'yuyv', 'yuv422_yuy2')
-PLANAR_YUV = ('nv12', 'nv21')
+OPENCV = re.compile(r'8UC([134])|16UC([34])')
+PLANAR_YUV = {'nv12': 1.5, 'nv21': 1.5, 'nv24': 3}  # bytes of a pixel in all planes
 PNG, JPEG = b'\x89PNG\r\n\x1a\n', b'\xff\xd8\xff'
 OTHERS = (b'BM', b'II*\0', b'MM\0*', b'RIFF', b'P1', b'P2', b'P3', b'P4', b'P5', b'P6', b'Pf')
 RANGE_S = 100_000
@@ -59,15 +60,17 @@ def is_whole_image(message: Image) -> bool:
     if found:
         colours, alpha, bits = found.groups()
         pixel_bytes = (3 + bool(alpha) if colours else 1) * int(bits) // 8
+    elif found := OPENCV.fullmatch(encoding):
+        pixel_bytes = int(found[1]) if found[1] else 2 * int(found[2])
     elif encoding in (*PACKED_YUV, *PLANAR_YUV):
         pixel_bytes = 2 if encoding in PACKED_YUV else 1
     else:
         return False
-    even_rows = encoding.startswith('bayer') or encoding in PLANAR_YUV
+    even_rows = encoding.startswith('bayer') or encoding in ('nv12', 'nv21')
     if (height % 2 and even_rows) or (width % 2 and (even_rows or encoding in PACKED_YUV)):
         return False
-    rows = height * 3 // 2 if encoding in PLANAR_YUV else height
-    fits = message.step >= width * pixel_bytes and len(message.data) >= rows * message.step
+    size = height * message.step * PLANAR_YUV.get(encoding, 1)
+    fits = message.step >= width * pixel_bytes and len(message.data) >= size
     return bool(fits and 0 < height <= LONGEST_SIDE and 0 < width <= LONGEST_SIDE)
 
 

@@ -135,7 +135,9 @@ class VlmNode(LifecycleNode):
         self._model = diagnosis.Model(
             'inactive', engine.bundle.name, engine.backend, '', self._engine_config.queue_size
         )
-        self._worker = EngineWorker(engine, self._publish_caption)
+        self._worker = EngineWorker(
+            engine, self._publish_caption, captions_wanted=lambda: self._config.captions
+        )
         self._desk = Desk(self, self._worker, self._cameras)
         self._scenes = Scenes(
             self, self._worker, lambda: self._probes, self._probe_period_s,

@@ -5,7 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from mobilevlm_ros.engine import Caption, EngineConfig, Frame, open_engine
+from mobilevlm_ros.engine import (
+    Caption,
+    EngineConfig,
+    EngineWorker,
+    Frame,
+    create_fake_engine,
+    open_engine,
+)
 from tests.engine.support import Q as QUESTION
 from tests.engine.support import Start, grey, text_of, until
 
@@ -31,6 +38,22 @@ def test_a_view_that_stays_the_same_is_spoken_of_once(start: Start) -> None:
     until(lambda: len(captions) == 1)
     show_all(worker, [grey(30)] * 5)
     assert [(c.reason.name, c.change) for c in captions] == [('FIRST', 0.0)]
+
+
+def test_captions_that_are_not_wanted_cost_nothing() -> None:
+    captions: list[Caption] = []
+    wanted = [False]
+    engine = create_fake_engine(EngineConfig(caption_period_s=0.0, drafts=False))
+    with EngineWorker(engine, captions.append, captions_wanted=lambda: wanted[0]) as worker:
+        show_all(worker, [grey(30), grey(200)])
+        decoded = engine.language.llm.decoded  # type: ignore[attr-defined]
+        with EngineWorker(silent := create_fake_engine()) as other:
+            show_all(other, [grey(30), grey(200)])
+            assert decoded == silent.language.llm.decoded  # type: ignore[attr-defined]
+        assert not captions
+        wanted[0] = True
+        show_all(worker, [grey(90)])
+        until(lambda: len(captions) == 1)
 
 
 def test_a_view_that_changes_is_spoken_of_with_its_change(
