@@ -51,7 +51,7 @@ FULL = Geometry(
 
 def plain(source: Path, target: Path, **options: Any) -> None:
     """ONNX Runtime's own dynamic quantisation and nothing else."""
-    uncured = Int8Options(channels=False, tokens=False, small_projector=0)
+    uncured = Int8Options(channels=False, tokens=False, small_projector=0, fitted=False)
     quantise_vision(source, target, replace(uncured, **options))
 
 
@@ -72,9 +72,13 @@ CANDIDATES: dict[str, Callable[[Path, Path], None]] = {
     'tokens': partial(quantise_vision, options=Int8Options(channels=False)),
     'channels, tokens': partial(quantise_vision, options=Int8Options(split=0)),
     'channels, tokens, split (chosen)': quantise_vision,
-    'chosen, 8 bits': partial(quantise_vision, options=Int8Options(seven_bits=False)),
-    'chosen, 8 bits, unsigned': partial(
-        quantise_vision, options=Int8Options(seven_bits=False, weights=QuantType.QUInt8)
+    'chosen, nearest, 7 bits': partial(quantise_vision, options=Int8Options(fitted=False)),
+    'chosen, nearest, 8 bits': partial(
+        quantise_vision, options=Int8Options(fitted=False, seven_bits=False)
+    ),
+    'chosen, nearest, 8 bits, unsigned': partial(
+        quantise_vision,
+        options=Int8Options(fitted=False, seven_bits=False, weights=QuantType.QUInt8),
     ),
     'chosen, not centred': partial(quantise_vision, options=Int8Options(centre=False)),
     'chosen, projector int8': partial(quantise_vision, options=Int8Options(small_projector=0)),

@@ -24,11 +24,11 @@ from mobilevlm_ros.convert.vision_onnx import export_vision
 
 NOISE = 0.003
 WAYS = {
-    'plain': Int8Options(channels=False, tokens=False, small_projector=0),
+    'plain': Int8Options(channels=False, tokens=False, small_projector=0, fitted=False),
     'not centred': Int8Options(centre=False),
     'chosen': Int8Options(),
     'projector int8': Int8Options(small_projector=0),
-    '8 bits': Int8Options(seven_bits=False),
+    'nearest': Int8Options(fitted=False),
 }
 
 

@@ -162,10 +162,17 @@ def channel_factors(largest: Floats, rows: Floats, outliers: NDArray[np.int64]) 
 
 
 def largest_rows(activation: Activation, weights: Mapping[str, onnx.TensorProto]) -> Floats:
-    """Largest weight that each channel meets."""
+    """Largest weight that each channel meets, in units of its column, which has its own scale."""
     matrices = [numpy_helper.to_array(weights[p.input[1]]) for p in activation.products]
-    rows: Floats = np.max([np.abs(matrix).max(1) for matrix in matrices], 0)
+    rows: Floats = np.max(
+        [np.abs(matrix / _column_sizes(matrix)).max(1) for matrix in matrices], 0
+    )
     return rows
+
+
+def _column_sizes(matrix: Floats) -> Floats:
+    sizes: Floats = np.maximum(np.sqrt(np.square(matrix).mean(0)), SMALLEST)
+    return sizes
 
 
 def outlier_channels(largest: Floats, rows: Floats, most: int) -> NDArray[np.int64]:

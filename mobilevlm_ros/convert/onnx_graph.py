@@ -120,6 +120,7 @@ def sort_nodes(model: onnx.ModelProto) -> onnx.ModelProto:
         made.update(name for node in ready for name in node.output)
         done = set(map(id, ready))
         waiting = [node for node in waiting if id(node) not in done]
-    del model.graph.node[:]
-    model.graph.node.extend(order)
+    # In place, so that nodes that somebody holds stay part of the graph.
+    place = {node.output[0]: index for index, node in enumerate(order)}
+    model.graph.node.sort(key=lambda node: place[node.output[0]])
     return model

@@ -8,11 +8,14 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import helper, numpy_helper
 
 from mobilevlm_ros.convert.fused_attention import fuse_attention
 from mobilevlm_ros.convert.int8_rewriting import (
+    Activation,
     channel_factors,
     find_activations,
+    largest_rows,
     outlier_channels,
     scale_tokens,
 )
@@ -32,27 +35,32 @@ from mobilevlm_ros.model.mobilevlm import Geometry
 GEOMETRY = Geometry(
     image_size=112, patch_size=14, vision_width=192, vision_layers=4, vision_heads=3, width=256
 )
-PLAIN = Int8Options(channels=False, tokens=False, small_projector=0)
+PLAIN = Int8Options(channels=False, tokens=False, small_projector=0, fitted=False)
 NONE = np.array([], np.int64)
 
 
 TOWERS = [('ldp', 4, 0), ('ldp', 3, 1), ('ldpv2', 3, 2)]  # projector, blocks, seed
+HARSH = ('ldp', 4, 0)
+
+
+def make_tower(root: Path, folder: Path, tower: tuple[str, int, int], harsh: bool = False) -> Path:
+    """One of the towers that benchmarks/int8_towers.py measures, in float32."""
+    projector, blocks, seed = tower
+    spec = importlib.util.spec_from_file_location('outliers', root / 'benchmarks' / 'outliers.py')
+    assert spec and spec.loader
+    outliers = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(outliers)
+    path = folder / 'fp32.onnx'
+    geometry = replace(GEOMETRY, projector=projector, vision_layers=blocks)
+    export_vision(outliers.outlier_tower(geometry, seed, harsh, harsh), path)
+    return path
 
 
 @pytest.fixture(scope='module', params=TOWERS, ids=lambda tower: '-'.join(map(str, tower)))
 def whole(
     request: pytest.FixtureRequest, root: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """Some of the towers that benchmarks/int8_towers.py measures, in float32."""
-    projector, blocks, seed = request.param
-    spec = importlib.util.spec_from_file_location('outliers', root / 'benchmarks' / 'outliers.py')
-    assert spec and spec.loader
-    outliers = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(outliers)
-    path: Path = tmp_path_factory.mktemp('outliers') / 'fp32.onnx'
-    geometry = replace(GEOMETRY, projector=projector, vision_layers=blocks)
-    export_vision(outliers.outlier_tower(geometry, seed), path)
-    return path
+    return make_tower(root, tmp_path_factory.mktemp('outliers'), request.param)
 
 
 def images() -> np.ndarray:
@@ -75,6 +83,15 @@ def test_outliers_do_not_drown_the_rest(whole: Path, tmp_path: Path) -> None:
     plain = worst_cosine(whole, tmp_path / 'plain.onnx', PLAIN)
     assert cured >= 0.99
     assert 1 - plain > 5 * (1 - cured)
+
+
+def test_large_gains_in_the_projector_too_and_saturated_blocks_are_survived(
+    root: Path, tmp_path: Path
+) -> None:
+    whole = make_tower(root, tmp_path, HARSH, harsh=True)
+    fitted = worst_cosine(whole, tmp_path / 'int8.onnx', Int8Options())
+    nearest = worst_cosine(whole, tmp_path / 'nearest.onnx', Int8Options(fitted=False))
+    assert fitted >= 0.99 > nearest
 
 
 def test_the_tower_itself_is_not_upset_by_a_little_noise(whole: Path) -> None:
@@ -119,6 +136,19 @@ def test_only_channels_that_contribute_much_are_split_off() -> None:
 def test_what_was_split_off_is_pushed_below_the_others() -> None:
     factors = channel_factors(np.array([1, 1, 100, 1]), np.ones(4), np.array([2]))
     np.testing.assert_allclose(np.array([1, 1, 100, 1]) / factors, [1, 1, 1 / 64, 1])
+
+
+def test_a_large_column_does_not_hide_what_stands_out_in_the_others() -> None:
+    matrix = np.random.default_rng(0).uniform(0.5, 1, (8, 4)).astype(np.float32)
+    matrix[3] *= 20
+    node = helper.make_node('MatMul', ['x', 'm'], ['y'])
+    rows = []
+    for size in (1, 1000):
+        scaled = matrix * np.array([1, 1, 1, size], np.float32)
+        weights = {'m': numpy_helper.from_array(scaled, 'm')}
+        rows.append(largest_rows(Activation('x', (), [node]), weights))
+    np.testing.assert_allclose(rows[0], rows[1], rtol=1e-5)
+    assert outlier_channels(np.ones(8), rows[1], 16).tolist() == [3]
 
 
 def test_a_large_channel_is_divided_and_a_large_weight_multiplied() -> None:
