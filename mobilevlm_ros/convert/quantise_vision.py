@@ -35,6 +35,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
+from tqdm import tqdm
 
 from mobilevlm_ros.convert.fused_attention import fuse_attention
 from mobilevlm_ros.convert.int8_rewriting import (
@@ -175,7 +176,8 @@ def round_products(
         for name, values in found.items():
             tokens[name].append(np.clip(values, -LARGEST_HALF, LARGEST_HALF).astype(np.float16))
     scales = {}
-    for name, activation in zip(read, activations, strict=True):
+    pairs = [*zip(read, activations, strict=True)]
+    for name, activation in tqdm(pairs, 'rounding', unit='tensor', leave=False, disable=None):
         seen = np.concatenate(tokens.pop(name)).astype(np.float32)
         gram = (seen.T @ seen).astype(np.float64)
         for product in activation.products:
