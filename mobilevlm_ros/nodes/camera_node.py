@@ -11,6 +11,7 @@ from mobilevlm_ros.nodes.config import CameraNodeConfig
 from mobilevlm_ros.nodes.conversions import rgb_to_image
 from mobilevlm_ros.nodes.params import declare
 from mobilevlm_ros.nodes.qos import FRAMES_OUT
+from mobilevlm_ros.nodes.ros_logging import one_line
 from mobilevlm_ros.nodes.runner import run
 from mobilevlm_ros.nodes.sources import open_source
 
@@ -40,7 +41,8 @@ class CameraNode(Node):
         if frame is None:
             self._end_series()
         elif isinstance(frame, ImageError):
-            self.get_logger().error(f'skipped a frame: {frame}', throttle_duration_sec=1.0)
+            text = one_line(f'skipped a frame: {frame}')
+            self.get_logger().error(text, throttle_duration_sec=1.0)
         else:
             self._good += 1
             stamp = self.get_clock().now().to_msg()

@@ -11,6 +11,7 @@ from rclpy.node import Node
 from mobilevlm_ros.engine import Answer, EngineWorker, MobileVlmError
 from mobilevlm_ros.msg import Scene
 from mobilevlm_ros.nodes.probes import Probe, make_scene
+from mobilevlm_ros.nodes.ros_logging import one_line
 
 Finish = Callable[[Scene], None]
 
@@ -86,7 +87,8 @@ class Scenes:
             answer: Answer = reply.result()
         except MobileVlmError as error:
             self._judge(error.code)
-            self._node.get_logger().warning(f'no scene: {error}', throttle_duration_sec=5.0)
+            text = one_line(f'no scene: {error}')
+            self._node.get_logger().warning(text, throttle_duration_sec=5.0)
             return None
         self._judge('OK')
         return answer

@@ -45,7 +45,7 @@ from mobilevlm_ros.nodes.parameters import Parameters
 from mobilevlm_ros.nodes.params import declare
 from mobilevlm_ros.nodes.probes import Probe, read_probes
 from mobilevlm_ros.nodes.record import Record
-from mobilevlm_ros.nodes.ros_logging import RosHandler
+from mobilevlm_ros.nodes.ros_logging import RosHandler, one_line
 from mobilevlm_ros.nodes.runner import run
 from mobilevlm_ros.nodes.scenes import Scenes
 from mobilevlm_ros.nodes.share import config_folder, default_bundle
@@ -273,7 +273,7 @@ class VlmNode(LifecycleNode):
 
     def _note(self, status: Status, answer: Answer | None) -> None:
         if status.code == Status.INTERNAL:
-            self.get_logger().error(f'a question failed: {status.message}')
+            self.get_logger().error(one_line(f'a question failed: {status.message}'))
         timing = answer.timing if answer else None
         self._record.add(status_name(status.code), timing, time.monotonic())
         if answer is not None and self._active:
