@@ -43,8 +43,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run all, print a table."""
-    from mobilevlm_ros.nodes.sim_patrol import Plan, patrol_all
-    from mobilevlm_ros.nodes.sim_patrol_sheet import draw_tours
+    from mobilevlm_ros.trials.patrol.run import Plan, patrol_all
+    from mobilevlm_ros.trials.patrol.sheet import draw_tours
 
     plan = Plan(args.runs, args.seconds, args.seed, args.bundle)
     runs = list(patrol_all(plan))
