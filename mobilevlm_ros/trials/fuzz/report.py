@@ -26,8 +26,8 @@ def judge(resources: Resources) -> Iterator[str]:
     """What grew beyond its limit."""
     warm, end = resources.warm, resources.end
     for name, grown, most in (
-        ('MB resident', end.resident_mb - warm.resident_mb, MOST_GROWN_MB),
-        ('MB at the peak', end.peak_mb - warm.resident_mb, MOST_PEAK_MB),
+        ('MB resident', end.rss_mb - warm.rss_mb, MOST_GROWN_MB),
+        ('MB at the peak', end.peak_mb - warm.rss_mb, MOST_PEAK_MB),
         ('threads', end.threads - warm.threads, MOST_NEW_THREADS),
         ('open files', end.files - warm.files, MOST_NEW_FILES),
     ):
@@ -59,7 +59,7 @@ def _usage(resources: Resources) -> Iterator[str]:
     yield from _table(
         ['vlm_node', 'resident MB', 'peak MB', 'threads', 'open files'],
         [
-            [name, round(usage.resident_mb), round(usage.peak_mb), usage.threads, usage.files]
+            [name, round(usage.rss_mb), round(usage.peak_mb), usage.threads, usage.files]
             for name, usage in (
                 ('ready', resources.ready), ('warm', resources.warm), ('end', resources.end),
             )

@@ -19,19 +19,19 @@ from rclpy.signals import SignalHandlerOptions
 from mobilevlm_ros.client import VlmClient
 from mobilevlm_ros.nodes.processes import Processes, RunError, isolate
 from mobilevlm_ros.trials.soak.cameras import COLOURS, Cameras
-from mobilevlm_ros.trials.soak.growth import (
-    SHARED,
-    Sample,
-    busy_seconds,
-    cpu_seconds,
-    left_of,
-    read_sample,
-    shared_files,
-)
 from mobilevlm_ros.trials.soak.questions import uneven
 from mobilevlm_ros.trials.soak.rate import find_rate
 from mobilevlm_ros.trials.soak.report import Soak, table, to_json, violations
 from mobilevlm_ros.trials.soak.run import SoakRun
+from mobilevlm_ros.trials.usage import (
+    SHARED,
+    Usage,
+    busy_seconds,
+    cpu_seconds,
+    left_of,
+    read_usage,
+    shared_files,
+)
 
 DESCRIPTION = """\
 vlm_node with nano watches four cameras of 1280x720, processes of their own over DDS, while
@@ -114,7 +114,7 @@ class _Watch:
     """Samples vlm_node now and then."""
 
     def __init__(self, pids: list[int], every_s: float) -> None:
-        self.samples: list[Sample] = []
+        self.samples: list[Usage] = []
         self._pids = pids
         self._every_s = every_s
         self._began = self._due = 0.0
@@ -126,7 +126,7 @@ class _Watch:
         self._began = self._began or now
         if now >= self._due:
             self._due = now + self._every_s
-            self.samples.append(read_sample(self._pids[0], now - self._began))
+            self.samples.append(read_usage(self._pids[0], now - self._began))
             self._used.append(self._cpu_seconds())
 
     def cpu(self) -> dict[str, float]:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from mobilevlm_ros.trials.soak.growth import Sample, growth, slope
+from mobilevlm_ros.trials.soak.growth import growth, slope
 from mobilevlm_ros.trials.soak.run import Phase
+from mobilevlm_ros.trials.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Soak:
 
     transport: str
     phase: Phase
-    samples: Sequence[Sample]  # of vlm_node
+    samples: Sequence[Usage]  # of vlm_node
     cpu: dict[str, float]  # share of one core, by who took it
     uneven: tuple[int, int]  # answers published too few and too many
     most_growth: float  # MB per hour that private memory may grow by

@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 
 from mobilevlm_ros.trials.soak.cameras import COLOURS
-from mobilevlm_ros.trials.soak.growth import Sample
 from mobilevlm_ros.trials.soak.questions import Asked
 from mobilevlm_ros.trials.soak.report import Soak, table, to_json, violations
 from mobilevlm_ros.trials.soak.run import Phase
+from mobilevlm_ros.trials.usage import Usage
 
 ASKED = Asked('front', 0, 40_000_000, 'OK', 'red', 'front', 1)
 PHASE = Phase(10.0, 600.0, (ASKED,), dict.fromkeys(COLOURS, 6000), {0: 1}, {})
-SAMPLES = [Sample(t, 300.0, 250.0, 200.0, 21, 30, t / 2) for t in range(0, 601, 5)]
+SAMPLES = [Usage(t, 300.0, 250.0, 200.0, 21, 30, t / 2, 310.0) for t in range(0, 601, 5)]
 GOOD = Soak('raw', PHASE, SAMPLES, {'vlm_node': 0.5}, (0, 0), 10.0)
 
 
