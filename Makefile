@@ -80,7 +80,7 @@ test: check
 
 # A -m in ARGS comes later and counts. pytest ends with 5 where ARGS leave nothing to run.
 test-ros:
-	@$(if $(filter tests/%,$(ROS_ARGS)),echo 'What talks ROS, on ROS 2 $(DISTRO)' && $(SETUP) --with dev \
+	@$(if $(filter tests/%,$(ROS_ARGS)),echo 'What talks ROS on $(DISTRO)' && $(SETUP) --with dev \
 		&& { $(RUN) $(VENV)/bin/pytest -m 'not slow' $(ROS_ARGS) || [ $$? = 5 ]; },:)
 
 clean:

@@ -1,5 +1,6 @@
 """What processes take, and what they leave behind."""
 
+import mmap
 import os
 
 from mobilevlm_ros.trials.usage import busy_seconds, left_of, read_usage, shared_files
@@ -14,9 +15,9 @@ def test_a_process_is_read():
 
 
 def test_the_peak_stays_when_memory_is_given_back():
-    block = bytearray(64 * 2**20)
-    held = read_usage(os.getpid())
-    del block
+    with mmap.mmap(-1, 64 * 2**20) as block:
+        block.write(b'x' * len(block))
+        held = read_usage(os.getpid())
     after = read_usage(os.getpid())
     assert after.rss_mb < held.rss_mb - 50 and after.peak_mb >= held.rss_mb
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mobilevlm_ros.tables import format_table
 from mobilevlm_ros.trials.usage import Usage
 
 MOST_GROWN_MB, MOST_PEAK_MB = 150.0, 700.0  # beyond what was taken after the warm-up
@@ -40,23 +41,23 @@ def report(
 ) -> str:
     """Tables of statuses and resources, and the violations."""
     lines = [f'{sum(map(Counter.total, ends.values()))} replies in {seconds:.0f} s', '']
-    lines += [*_statuses(ends), '', *_usage(resources), '']
+    lines += [_statuses(ends), '', _usage(resources), '']
     lines += [f'{len(violations)} violations', *(f'  {text}' for text in violations[:SHOWN])]
     return '\n'.join(lines)
 
 
-def _statuses(ends: dict[str, Counter[str]]) -> Iterator[str]:
+def _statuses(ends: dict[str, Counter[str]]) -> str:
     total: Counter[str] = sum(ends.values(), Counter())
     codes = [code for code, _ in total.most_common()]
     rows = [*sorted(ends.items()), ('all', total)]
-    yield from _table(
+    return format_table(
         ['message', 'sent', *codes],
         [[kind, found.total(), *(found[code] for code in codes)] for kind, found in rows],
     )
 
 
-def _usage(resources: Resources) -> Iterator[str]:
-    yield from _table(
+def _usage(resources: Resources) -> str:
+    return format_table(
         ['vlm_node', 'resident MB', 'peak MB', 'threads', 'open files'],
         [
             [name, round(usage.rss_mb), round(usage.peak_mb), usage.threads, usage.files]
@@ -65,10 +66,3 @@ def _usage(resources: Resources) -> Iterator[str]:
             )
         ],
     )  # fmt: skip
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
-    yield '| ' + ' | '.join(heads) + ' |'
-    yield '|' + '---|' * len(heads)
-    for row in rows:
-        yield '| ' + ' | '.join(str(value) for value in row) + ' |'
