@@ -7,10 +7,10 @@ ARGS ?=
 VENV := $(if $(filter jazzy,$(DISTRO)),.venv,.venv-$(DISTRO))
 SETUP := $(PYTHON) tools/setup_venv.py --distro $(DISTRO) --folder $(VENV)
 RUN := $(VENV)/bin/python tools/environment.py
-# What else of ROS `make test` tries: the nodes and the client alone, where distributions differ.
+# What else of ROS `make test` tries: what talks ROS alone, where distributions differ.
 OTHER := $(if $(filter jazzy,$(DISTRO)),kilted)
-ROS_TESTS := tests/nodes tests/client
-# ARGS without the files that it names, and those of them that are tests of nodes or client.
+ROS_TESTS := tests/nodes tests/client tests/demo tests/trials
+# ARGS without the files that it names, and those of them that are such tests.
 ROS_ARGS = $(filter-out tests/%,$(ARGS)) $(if $(filter tests/%,$(ARGS)),$(ROS_CHOSEN),$(ROS_TESTS))
 ROS_CHOSEN = $(filter $(addsuffix %,$(ROS_TESTS)),$(ARGS))
 BENCH := build/bench
@@ -21,9 +21,9 @@ PICTURE ?= $(BENCH)/benchmarks.png
 
 help:
 	@echo 'make demo    a simulated robot drives about and answers questions about what it sees'
-	@echo 'make test    lint, types and tests, those of nodes and client on Jazzy and on Kilted;'
+	@echo 'make test    lint, types and tests, those that talk ROS on Jazzy and on Kilted;'
 	@echo '             ARGS="-k timing" goes to pytest'
-	@echo 'make test-ros  of these, those of nodes and client that are not slow; with DISTRO=kilted there'
+	@echo 'make test-ros  of these, those that talk ROS and are not slow; with DISTRO=kilted there'
 	@echo 'make bench   ours beside llama.cpp, at the sizes of MobileVLM-1.7B; JSON=FILE keeps the figures'
 	@echo 'make load    100 requests of 10 processes at once, every reply checked'
 	@echo 'make soak    ten minutes of four large cameras and questions; ARGS="--transport compressed"'
@@ -80,7 +80,7 @@ test: check
 
 # A -m in ARGS comes later and counts. pytest ends with 5 where ARGS leave nothing to run.
 test-ros:
-	@$(if $(filter tests/%,$(ROS_ARGS)),echo 'Nodes and client on ROS 2 $(DISTRO)' && $(SETUP) --with dev \
+	@$(if $(filter tests/%,$(ROS_ARGS)),echo 'What talks ROS on $(DISTRO)' && $(SETUP) --with dev \
 		&& { $(RUN) $(VENV)/bin/pytest -m 'not slow' $(ROS_ARGS) || [ $$? = 5 ]; },:)
 
 clean:

@@ -21,13 +21,15 @@ TRAIN = [*CONVERT, 'matplotlib']
 DEV = ['cuda-bindings', 'hypothesis', 'jsonschema', 'mistral_common', 'mypy', 'py_trees', 'pytest',
        'pytest-timeout', 'ruff', 'scikit-image', 'types-PyYAML']
 
+NEED_ROS = [f'mobilevlm_ros.{part}*' for part in ('nodes', 'demo', 'trials')]
+
 setup(
     name='mobilevlm_ros',
     version=VERSION,
     description='A robot that sees with words: MobileVLM-class models for ROS 2',
     license='Apache-2.0',
     python_requires='>=3.10',
-    packages=find_packages(include=['mobilevlm_ros*'], exclude=['mobilevlm_ros.nodes*']),
+    packages=find_packages(include=['mobilevlm_ros*'], exclude=NEED_ROS),
     package_data={'mobilevlm_ros': ['py.typed']},
     install_requires=ENGINE,
     extras_require={

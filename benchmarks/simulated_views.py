@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mobilevlm_ros.demo.driver import Driver
 from mobilevlm_ros.engine import EngineConfig, Frame
 from mobilevlm_ros.engine.bundle import Bundle, load_bundle
 from mobilevlm_ros.engine.captions import Captioner
@@ -18,7 +19,6 @@ from mobilevlm_ros.engine.prompt import head_tokens, question_tokens
 from mobilevlm_ros.engine.sampling import greedy
 from mobilevlm_ros.engine.steps import Part, Task, run_alone
 from mobilevlm_ros.engine.types import Floats, Pixels
-from mobilevlm_ros.nodes.demo_driver import Driver
 from mobilevlm_ros.sim.camera import render
 from mobilevlm_ros.sim.robot import drive
 from mobilevlm_ros.sim.scenes import sample_scene

@@ -19,23 +19,26 @@ PACKAGE = 'mobilevlm_ros'
 MESSAGES = {f'{PACKAGE}.{kind}' for kind in ('msg', 'srv', 'action')}
 ROS = {'rclpy', 'sensor_msgs', 'std_msgs', 'nav_msgs', 'geometry_msgs', *MESSAGES}
 HEAVY = {'torch', 'transformers'}
-INNER = {f'{PACKAGE}.{part}' for part in ('nodes', 'model', 'convert', 'training', 'cli')}
+RUNNING = {f'{PACKAGE}.{part}' for part in ('nodes', 'demo', 'trials')}
+INNER = RUNNING | {f'{PACKAGE}.{part}' for part in ('model', 'convert', 'training', 'cli')}
 FORBIDDEN = {
     'engine': ROS | HEAVY | INNER | {f'{PACKAGE}.sim', f'{PACKAGE}.bench'},
     'bench': ROS | HEAVY | INNER | {f'{PACKAGE}.sim'},
     'sim': ROS | HEAVY | INNER,
     'navigation': ROS | HEAVY | INNER | {f'{PACKAGE}.sim'},
     'nodes': HEAVY | INNER - {f'{PACKAGE}.nodes'},
+    'demo': HEAVY | INNER - {f'{PACKAGE}.nodes', f'{PACKAGE}.demo'},
+    'trials': HEAVY | INNER - {f'{PACKAGE}.nodes', f'{PACKAGE}.trials'},
     'client': HEAVY | INNER | {f'{PACKAGE}.{part}' for part in ('engine', 'sim', 'navigation')},
     'model': ROS | INNER - {f'{PACKAGE}.model'},
-    'convert': ROS | {f'{PACKAGE}.nodes', f'{PACKAGE}.training', f'{PACKAGE}.cli'},
-    'training': ROS | {f'{PACKAGE}.nodes', f'{PACKAGE}.cli'},
-    'cli': ROS | HEAVY | {f'{PACKAGE}.nodes'},
+    'convert': ROS | RUNNING | {f'{PACKAGE}.training', f'{PACKAGE}.cli'},
+    'training': ROS | RUNNING | {f'{PACKAGE}.cli'},
+    'cli': ROS | HEAVY | RUNNING,
 }
-# doctor reports on ROS where there is one; sim-patrol starts nodes.
+# doctor reports on ROS where there is one; sim-patrol is a trial.
 EXCEPTIONS = {
     ('cli/doctor.py', 'rclpy'),
-    ('cli/sim_patrol.py', f'{PACKAGE}.nodes'),
+    ('cli/sim_patrol.py', f'{PACKAGE}.trials'),
 }
 
 
@@ -90,11 +93,12 @@ def test_torch_is_borrowed_by_one_file_of_the_engine(root: Path) -> None:
     assert named == {'torch_cuda.py'}
 
 
-def test_nodes_use_only_public_names_of_the_engine(root: Path) -> None:
+@pytest.mark.parametrize('part', ['nodes', 'demo', 'trials'])
+def test_only_public_names_of_the_engine_are_used(root: Path, part: str) -> None:
     public = f'{PACKAGE}.engine.'
     deep = [
         f'{path.name}: {name}'
-        for path in (root / PACKAGE / 'nodes').rglob('*.py')
+        for path in (root / PACKAGE / part).rglob('*.py')
         for name in imports(path)
         if name.startswith(public) and name.count('.') > 2
     ]

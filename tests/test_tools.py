@@ -211,13 +211,13 @@ def test_a_build_serves_its_processor_and_its_flags_alone(
 @pytest.mark.parametrize(
     ('arguments', 'ran'),
     [
-        ('', "-m 'not slow'  tests/nodes tests/client"),
-        ('-x -k "a or b"', '-x -k "a or b" tests/nodes tests/client'),
+        ('', "-m 'not slow'  tests/nodes tests/client tests/demo tests/trials"),
+        ('-x -k "a or b"', '-x -k "a or b" tests/nodes tests/client tests/demo tests/trials'),
         ('tests/nodes/test_ways.py tests/engine -x', ' -x tests/nodes/test_ways.py'),
         ('tests/engine -x', ''),
     ],
 )
-def test_other_distributions_run_what_is_asked_for_of_nodes_and_client(
+def test_other_distributions_run_what_is_asked_for_of_what_talks_ros(
     root: Path, arguments: str, ran: str
 ) -> None:
     command = ['make', '--no-print-directory', '-n', 'test-ros', 'DISTRO=kilted']

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import yaml
 
-from mobilevlm_ros.bench.report import Report, format_table
+from mobilevlm_ros.bench.report import Report
 from mobilevlm_ros.bench.rows import OURS
 from mobilevlm_ros.bench.summary import summarise
 from mobilevlm_ros.engine import ConfigError
+from mobilevlm_ros.tables import format_table
 
 ROWS = {  # name in the file: row of the table
     'encode_ms': 'encode',

@@ -13,9 +13,9 @@ import numpy as np
 from mobilevlm_ros.bench import frames
 from mobilevlm_ros.bench.peak import taken_mb
 from mobilevlm_ros.bench.process import Process
-from mobilevlm_ros.bench.report import format_table
 from mobilevlm_ros.engine import Engine, EngineConfig, Frame, Question, load_bundle, open_engine
 from mobilevlm_ros.engine.budget import MemoryPlan, plan_memory
+from mobilevlm_ros.tables import format_table
 
 PERIOD_S = 0.2
 WORDS = 100  # of the longest question

@@ -9,6 +9,7 @@ from typing import Any
 from mobilevlm_ros.bench.harness import Values
 from mobilevlm_ros.bench.rows import FLOOR, OURS, PEER, Row
 from mobilevlm_ros.bench.summary import Summary, speedup, summarise
+from mobilevlm_ros.tables import format_table
 
 HEADER = ('', 'ours', 'peer', 'floor', 'against peer', 'against floor')
 
@@ -59,7 +60,7 @@ def to_json(report: Report) -> dict[str, Any]:
 
 
 def format_report(report: Report) -> str:
-    """The tables, in Markdown that is also good to read as it is."""
+    """The machine and all tables."""
     parts = [
         '\n'.join(f'{name}: {text}' for name, text in report.machine.items()),
         format_table(HEADER, [_cells(report, row) for row in report.rows]),
@@ -73,19 +74,6 @@ def format_report(report: Report) -> str:
         cells = [f'{value:.4g}' for value in report.table6.values()]
         parts.append(format_table(tuple(report.table6), [cells]))
     return '\n\n'.join(parts)
-
-
-def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose columns line up."""
-    lines = [list(header), *map(list, rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    rule = ['-' * width for width in widths]
-    return '\n'.join(_line(line, widths) for line in (lines[0], rule, *lines[1:]))
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-    return f'| {" | ".join(padded)} |'
 
 
 def _cells(report: Report, row: Row) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mobilevlm_ros.sim.tours import Total, Tour, add_up, fewer_contacts, share_reached
 from mobilevlm_ros.sim.world import random_world
+from mobilevlm_ros.tables import format_table
 
 HELP = """\
 Let three robots patrol the same simulated rooms, and compare them.
@@ -43,8 +44,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run all, print a table."""
-    from mobilevlm_ros.nodes.sim_patrol import Plan, patrol_all
-    from mobilevlm_ros.nodes.sim_patrol_sheet import draw_tours
+    from mobilevlm_ros.trials.patrol.run import Plan, patrol_all
+    from mobilevlm_ros.trials.patrol.sheet import draw_tours
 
     plan = Plan(args.runs, args.seconds, args.seed, args.bundle)
     runs = list(patrol_all(plan))
@@ -65,14 +66,16 @@ def run(args: argparse.Namespace) -> int:
 def format_totals(totals: dict[str, Total]) -> str:
     """A line for each robot."""
     head = ('', 'runs', 'metres', 'contacts', 'per 100 m', 'stops', 'waypoints', 'reaction ms')
-    lines = ['{:8}{:>6}{:>9}{:>10}{:>11}{:>7}{:>11}{:>14}'.format(*head)]
-    for mode, t in totals.items():
-        reaction = '' if math.isnan(t.reaction_ms[0]) else '{:.0f}, {:.0f}'.format(*t.reaction_ms)
-        lines.append(
-            f'{mode:8}{t.tours:6}{t.metres:9.1f}{t.contacts:10}{t.contacts_per_100_m:11.2f}'
-            f'{t.stops:7}{t.reached:11}{reaction:>14}'
-        )
-    return '\n'.join([*lines, 'reaction: median and 95th percentile, image stamp to wheels'])
+    table = format_table(head, [_cells(mode, total) for mode, total in totals.items()])
+    return f'{table}\nreaction: median and 95th percentile, image stamp to wheels'
+
+
+def _cells(mode: str, t: Total) -> list[object]:
+    reaction = '' if math.isnan(t.reaction_ms[0]) else '{:.0f}, {:.0f}'.format(*t.reaction_ms)
+    return [
+        mode, t.tours, f'{t.metres:.1f}', t.contacts, f'{t.contacts_per_100_m:.2f}', t.stops,
+        t.reached, reaction,
+    ]  # fmt: skip
 
 
 def to_json(totals: dict[str, Total], runs: list[dict[str, Tour]]) -> dict[str, object]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mobilevlm_ros.convert.source import open_source
 from mobilevlm_ros.convert.verify import TOKENS, verify_bundle
-from mobilevlm_ros.convert.verify_report import format_table, to_json
+from mobilevlm_ros.convert.verify_report import format_rows, to_json
 from mobilevlm_ros.engine.bundle import load_bundle
 from mobilevlm_ros.engine.errors import ConfigError
 
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     bundle = load_bundle(args.bundle)
     source = open_source(args.against, args.vision_tower)
     rows = list(verify_bundle(bundle, source, args.images, args.tokens))
-    print(format_table(rows))
+    print(format_rows(rows))
     if args.json:
         figures = {'bundle': bundle.name, 'against': source.name, 'stages': to_json(rows)}
         args.json.write_text(json.dumps(figures, indent=2) + '\n', encoding='utf-8')

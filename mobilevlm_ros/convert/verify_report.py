@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from mobilevlm_ros.tables import format_table
+
 COLUMNS = ('stage', 'compared', 'how much', 'worst case', 'limit', '')
 
 
@@ -46,13 +48,10 @@ class Row:
         return all(measure.passed for measure in self.worst)
 
 
-def format_table(rows: Sequence[Row]) -> str:
+def format_rows(rows: Sequence[Row]) -> str:
     """All rows in columns, and the notes below."""
-    cells = [COLUMNS, *map(_cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ['  '.join(map(str.ljust, line, widths)).rstrip() for line in cells]
-    lines.insert(1, '  '.join('-' * width for width in widths))
-    return '\n'.join([*lines, *(f'{row.stage}: {row.note}' for row in rows if row.note)])
+    notes = [f'{row.stage}: {row.note}' for row in rows if row.note]
+    return '\n'.join([format_table(COLUMNS, [_cells(row) for row in rows]), *notes])
 
 
 def to_json(rows: Sequence[Row]) -> list[dict[str, Any]]:

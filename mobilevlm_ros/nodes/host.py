@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-SYS, PROC = Path('/sys'), Path('/proc')
+import psutil
+
+SYS = Path('/sys')
+MB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What was read; empty where the machine does not tell."""
+    """What was read; sensors are empty where the machine has none."""
 
     resident_mb: float  # of this process
     available_mb: float  # of the machine
@@ -19,11 +22,11 @@ class Host:
     watts: dict[str, float]  # by rail of a Jetson's power monitor
 
 
-def read_host(sys: Path = SYS, proc: Path = PROC) -> Host:
-    """Read everything; a file that is missing or odd is left out."""
+def read_host(sys: Path = SYS) -> Host:
+    """Read everything; a sensor that is missing or odd is left out."""
     return Host(
-        _kilobytes(proc / 'self' / 'status', 'VmRSS') / 1024,
-        _kilobytes(proc / 'meminfo', 'MemAvailable') / 1024,
+        psutil.Process().memory_info().rss / MB,
+        psutil.virtual_memory().available / MB,
         dict(_temperatures(sys / 'class' / 'thermal')),
         dict(_rails(sys / 'class' / 'hwmon')),
     )
@@ -44,13 +47,6 @@ def _rails(folder: Path) -> Iterator[tuple[str, float]]:
         milliamperes = _number(label.with_name(f'curr{number}_input'))
         if millivolts is not None and milliamperes is not None:
             yield _text(label), millivolts * milliamperes * 1e-6
-
-
-def _kilobytes(path: Path, name: str) -> float:
-    for line in _text(path).splitlines():
-        if line.startswith(f'{name}:'):
-            return float(line.split()[1])
-    return 0.0
 
 
 def _number(path: Path) -> float | None:

@@ -1,4 +1,4 @@
-from mobilevlm_ros.bench.report import Report, format_report, format_table, ratios, to_json
+from mobilevlm_ros.bench.report import Report, format_report, ratios, to_json
 from mobilevlm_ros.bench.rows import ROWS
 
 VALUES = {row.name: {} for row in ROWS} | {
@@ -27,11 +27,6 @@ def test_without_a_peer_only_the_floor_is_compared_with() -> None:
 def test_what_was_not_measured_is_left_empty() -> None:
     assert 'held_frame' not in ratios(REPORT)
     assert 'first token on a held frame' in format_report(REPORT)
-
-
-def test_columns_line_up() -> None:
-    lines = format_table(('a', 'long'), [('longer', 'b')]).splitlines()
-    assert lines == ['| a      | long |', '| ------ | ---- |', '| longer | b    |']
 
 
 def test_targets_stand_beside_ratios() -> None:

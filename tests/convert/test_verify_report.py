@@ -1,7 +1,7 @@
 import json
 import math
 
-from mobilevlm_ros.convert.verify_report import Measure, Row, format_table, to_json
+from mobilevlm_ros.convert.verify_report import Measure, Row, format_rows, to_json
 
 GOOD = Row('first', 'a, b', '2 images', (Measure('cosine', 0.9995, least=0.999),))
 BAD = Row('second', 'c, d', '3 texts', (Measure('error', 2.0, most=1.0),), 'worst at x.png')
@@ -14,9 +14,10 @@ def test_a_figure_that_is_not_a_number_passes_no_limit() -> None:
 
 
 def test_the_table_has_a_line_a_stage_and_the_notes_below() -> None:
-    lines = format_table([GOOD, BAD]).splitlines()
-    assert ' '.join(lines[2].split()) == 'first a, b 2 images cosine 0.9995 >= 0.999 pass'
-    assert ' '.join(lines[3].split()) == 'second c, d 3 texts error 2 <= 1 FAIL'
+    lines = format_rows([GOOD, BAD]).splitlines()
+    first, second = (' '.join(line.split()) for line in lines[2:4])
+    assert first == '| first | a, b | 2 images | cosine 0.9995 | >= 0.999 | pass |'
+    assert second == '| second | c, d | 3 texts | error 2 | <= 1 | FAIL |'
     assert lines[4:] == ['second: worst at x.png']
 
 

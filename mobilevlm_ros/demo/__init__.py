@@ -1,0 +1,1 @@
+"""The demo: a simulated robot drives about and answers questions about what it sees."""

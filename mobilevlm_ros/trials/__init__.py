@@ -1,0 +1,1 @@
+"""Programs that try running nodes: load, soak, fuzz and the simulated patrol."""
