@@ -23,6 +23,7 @@ READY_WITHIN_S = 90.0
 READY_HZ = 2.0
 SETTLE_S = 1.0
 KEPT = 0.97  # of the frames that a camera was to show
+EDGES = 2  # frames: the run begins and ends between two of a camera
 ANSWERS = 1000  # on ~/answer that may wait here
 
 
@@ -40,7 +41,7 @@ class Phase:
     @property
     def kept(self) -> float:
         """Share of the frames shown that were to be shown, of the camera with the fewest."""
-        return min(self.frames.values()) / (self.rate_hz * self.seconds)
+        return min(1.0, (min(self.frames.values()) + EDGES) / (self.rate_hz * self.seconds))
 
     @property
     def wrong(self) -> list[str]:

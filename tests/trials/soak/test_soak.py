@@ -17,7 +17,7 @@ def test_every_reply_is_about_the_newest_frame_of_the_right_camera(
 ):
     file = tmp_path / 'soak.json'
     command = [sys.executable, '-m', 'mobilevlm_ros.trials.soak.main', '--transport', transport]
-    command += ['--seconds', '12', '--rate', '2', '--asks', '1', '--json', str(file)]
+    command += ['--seconds', '12', '--rate', '1', '--asks', '1', '--json', str(file)]
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, timeout=230, check=False
     )
