@@ -32,7 +32,7 @@ def grown(field, by):
     'changes, says',
     [
         ({'phase': replace(PHASE, faults={'BUSY': 2})}, '2 x BUSY'),
-        ({'phase': replace(PHASE, frames={**PHASE.frames, 'rear': 5000})}, 'kept 83.3%'),
+        ({'phase': replace(PHASE, frames={**PHASE.frames, 'rear': 5000})}, 'kept 83.4%'),
         ({'uneven': (0, 1)}, '1 more than once'),
         ({'samples': grown('own_mb', lambda t: t / 36)}, 'memory grows by 100.0 MB/h'),
         ({'samples': grown('files', lambda t: int(t // 100))}, '3 more open files'),
