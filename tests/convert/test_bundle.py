@@ -105,7 +105,8 @@ def test_what_exists_is_not_overwritten(source: Source, tmp_path: Path) -> None:
 def test_a_killed_conversion_goes_on_where_it_was(official: Path, tmp_path: Path) -> None:
     out, partial = tmp_path / 'out', tmp_path / 'out.partial'
     child = subprocess.Popen([sys.executable, '-c', PROGRAM, str(official), str(out)])
-    while not (partial / 'llm.gguf').exists():
+    state = partial / 'state.json'
+    while not (state.exists() and 'llm.gguf' in state.read_text()):
         assert child.poll() is None, 'it ended before it could be killed'
         time.sleep(0.001)
     child.send_signal(signal.SIGKILL)
