@@ -56,7 +56,8 @@ def run_together(creates: Sequence[Callable[[], Runnable]], argv: list[str] | No
         return 2
     finally:
         rclpy.try_shutdown()
-        free_segments()  # of a node that a thread still holds, which will not come back in time
+        if stop.received:  # a thread may still hold the node, and not come back in time
+            free_segments()
     return 0
 
 

@@ -39,7 +39,7 @@ def test_a_folder_is_played_in_a_loop_with_rising_stamps(start, client, folder, 
 
 def test_without_a_loop_the_node_ends_after_the_last_frame(start, client, folder):
     images = client.listen(Image, 'image')
-    process = start('camera_node', path=folder, rate=5.0, loop='false')
+    process = start('camera_node', path=folder, rate=1.0, loop='false')  # discovery takes a while
     client.wait(lambda: process.poll() is not None)
     assert process.returncode == 0
     assert greys(images)[-1:] == [30]

@@ -35,7 +35,7 @@ def test_a_camera_is_killed_and_comes_back_with_another_clock(
     start, start_fake, client, processes, offset_s
 ):
     camera = start(str(HERE / 'plain_camera.py'), '60', '0')
-    start_fake(captions='false', **{'camera.silent_after_s': 1.0})
+    start_fake(look='always', captions='false', **{'camera.silent_after_s': 1.0})
     diagnostics = Diagnostics(client)
 
     def says(grey):

@@ -7,7 +7,7 @@ from mobilevlm_ros.msg import Status
 
 pytestmark = pytest.mark.ros
 
-FAKE = {'encoder': 'fake', 'llm': 'fake'}
+FAKE = {'encoder': 'fake', 'llm': 'fake', 'look': 'always'}
 SHARED = {'/diagnostics', '/parameter_events', '/rosout'}  # by convention of ROS
 
 

@@ -101,7 +101,7 @@ def test_more_questions_than_the_queue_holds_are_told_that_it_is_busy(start_slow
 
 
 def test_captions_come_unasked_with_the_header_of_their_image(start_fake, client):
-    start_fake(caption_period_s=0.2, caption_change=0.0)
+    start_fake(look='always', caption_period_s=0.2, caption_change=0.0)
     captions = client.listen(Caption, 'vlm_node/caption')
     stamps = set()
 
