@@ -8,6 +8,7 @@ VENV := $(if $(filter jazzy,$(DISTRO)),.venv,.venv-$(DISTRO))
 SETUP := $(PYTHON) tools/setup_venv.py --distro $(DISTRO) --folder $(VENV)
 RUN := $(VENV)/bin/python tools/environment.py
 PYTEST := $(RUN) $(VENV)/bin/pytest
+SHARED := -n 2 --dist loadfile
 # What else of ROS `make test` tries: what talks ROS alone, where distributions differ.
 OTHER := $(if $(filter jazzy,$(DISTRO)),kilted)
 ROS_TESTS := tests/nodes tests/client tests/demo tests/trials
@@ -75,17 +76,17 @@ check: dev
 	$(VENV)/bin/python -m ruff check .
 	$(VENV)/bin/python -m mypy
 
-# What starts no nodes, in two processes; then nodes, which need the machine for themselves. A -m in
-# ARGS chooses otherwise. pytest ends with 5 where ARGS leave nothing to run.
+# Two processes share the tests; the long ones of nodes come after them, alone. A -m in ARGS chooses
+# otherwise. pytest ends with 5 where ARGS leave nothing to run.
 test: check
 	@$(if $(filter -m,$(ARGS)),$(PYTEST) $(ARGS),\
-		{ $(PYTEST) -n 2 --dist loadfile -m 'not ros' $(ARGS) || [ $$? = 5 ]; } \
-		&& { $(PYTEST) -m ros $(ARGS) || [ $$? = 5 ]; })
+		{ $(PYTEST) $(SHARED) -m 'not (ros and slow)' $(ARGS) || [ $$? = 5 ]; } \
+		&& { $(PYTEST) -m 'ros and slow' $(ARGS) || [ $$? = 5 ]; })
 	@$(if $(OTHER),$(MAKE) --no-print-directory test-ros DISTRO=$(OTHER))
 
 test-ros:
 	@$(if $(filter tests/%,$(ROS_ARGS)),echo 'What talks ROS on $(DISTRO)' && $(SETUP) --with dev \
-		&& { $(PYTEST) -m 'not slow' $(ROS_ARGS) || [ $$? = 5 ]; },:)
+		&& { $(PYTEST) $(SHARED) -m 'not slow' $(ROS_ARGS) || [ $$? = 5 ]; },:)
 
 clean:
 	rm -rf .venv .venv-kilted build install log out .mypy_cache .pytest_cache .ruff_cache
