@@ -11,19 +11,24 @@ from pathlib import Path
 from mobilevlm_ros.engine import Bundle
 
 CPUINFO = Path('/proc/cpuinfo')
+# That products of int8 and float depend on, by Linux's names: first those of x86, then of ARM.
+INSTRUCTIONS = (
+    'avx2', 'avx512f', 'avx_vnni', 'avx512_vnni', 'amx_int8', 'amx_bf16',
+    'asimd', 'asimdhp', 'asimddp', 'i8mm',
+)  # fmt: skip
 LIBRARIES = {'llama-cpp-python': 'llama_cpp_python', 'ONNX Runtime': 'onnxruntime'}
 
 
-def describe_machine(bundle: Bundle, threads: int, peer: str = '') -> dict[str, str]:
-    """Processor, cores, memory, libraries, weights and settings, for people."""
-    found = {
+def describe_machine(bundle: Bundle, threads: int) -> dict[str, str]:
+    """Processor, cores, load, libraries and weights, for people; before anything is measured."""
+    return {
         'processor': f'{processor(CPUINFO)}, {threads} cores',
+        'instructions': instructions(CPUINFO),
         'load': f'{os.getloadavg()[0]:.2f} a minute before the run',
         'system': f'Linux {platform.release()}, Python {platform.python_version()}',
         **{name: version(package) for name, package in LIBRARIES.items()},
         'model': f'{bundle.name}, {weights(bundle)}',
     }
-    return {**found, 'peer': peer} if peer else found
 
 
 def processor(cpuinfo: Path) -> str:
@@ -31,6 +36,14 @@ def processor(cpuinfo: Path) -> str:
     text = cpuinfo.read_text(encoding='utf-8') if cpuinfo.exists() else ''
     found = re.search(r'model name\s*: (.*)', text)
     return found[1] if found else platform.machine()
+
+
+def instructions(cpuinfo: Path) -> str:
+    """Those of `INSTRUCTIONS` that the processor has."""
+    text = cpuinfo.read_text(encoding='utf-8') if cpuinfo.exists() else ''
+    found = re.search(r'^(?:flags|Features)\s*: (.*)', text, re.MULTILINE)
+    there = set(found[1].split()) if found else set()
+    return ', '.join(name for name in INSTRUCTIONS if name in there) or 'not known'
 
 
 def version(package: str) -> str:

@@ -51,8 +51,9 @@ def run(plan: Plan) -> Report:
     """Measure everything."""
     bundle = load_bundle(plan.bundle)
     cores = thread_count(plan.threads)
-    settings = tune_peer(plan, cores) if plan.mmprojs else None
-    machine = describe_machine(bundle, cores, str(settings) if settings else '')
+    machine = describe_machine(bundle, cores)
+    if settings := tune_peer(plan, cores) if plan.mmprojs else None:
+        machine['peer'] = str(settings)
     with ExitStack() as stack:
         sides = {
             side: stack.enter_context(process) for side, process in start_sides(plan, settings)

@@ -10,7 +10,6 @@ import numpy as np
 
 from mobilevlm_ros.engine import (
     Answer,
-    BusyError,
     Engine,
     EngineConfig,
     EngineWorker,
@@ -19,7 +18,6 @@ from mobilevlm_ros.engine import (
     create_fake_engine,
 )
 from mobilevlm_ros.engine.llama_cpp_llm import LlamaCppLanguageModel
-from mobilevlm_ros.engine.llm import LanguageModel
 
 MakeFrame = Callable[..., Frame]
 Start = Callable[..., EngineWorker]
@@ -70,29 +68,6 @@ def slow(token_s: float, **settings: Any) -> Engine:
     engine = create_fake_engine(EngineConfig(**settings))
     engine.language.llm._delay_s = token_s  # type: ignore[attr-defined]
     return engine
-
-
-class ScratchPool:
-    """All sequences of a model but the first."""
-
-    def __init__(self, llm: LanguageModel) -> None:
-        self._llm = llm
-        self._free = list(range(1, llm.sequences))
-
-    @property
-    def free(self) -> int:
-        return len(self._free)
-
-    def take(self, source: int) -> int:
-        if not self._free:
-            raise BusyError('all sequences are taken')
-        sequence = self._free.pop()
-        self._llm.copy(source, sequence)
-        return sequence
-
-    def give_back(self, sequence: int) -> None:
-        self._llm.remove(sequence)
-        self._free.append(sequence)
 
 
 NEAR = 0.1  # kernels may round differently by batch size; logits of the tiny model span 17

@@ -9,8 +9,9 @@ from mobilevlm_ros.engine import BackendError, BusyError, FakeLanguageModel, Too
 from mobilevlm_ros.engine.choices import Branch, Verdict, log_likelihoods
 from mobilevlm_ros.engine.choose import choose, score, wave
 from mobilevlm_ros.engine.llm import LanguageModel
+from mobilevlm_ros.engine.sequences import HEAD, SequencePool
 from mobilevlm_ros.engine.steps import Part, decode_step, run_alone
-from tests.engine.support import LoadLlama, ScratchPool
+from tests.engine.support import LoadLlama
 
 NEAR = 2e-2  # kernels may round differently by batch size
 QUESTION = [303, 304, 305]
@@ -43,9 +44,8 @@ def test_scores_are_those_of_each_choice_alone(
     load: LoadLlama, choices: list[list[int]], sequences: int
 ) -> None:
     llm = load(sequences=sequences)
-    llm.decode(0, [1, 300, 301, 302])
-    pool = ScratchPool(llm)
-    scores = run_alone(llm, score(llm, pool, 0, QUESTION, choices))
+    pool = SequencePool(llm, [1, 300, 301, 302])
+    scores = run_alone(llm, score(llm, pool, HEAD, QUESTION, choices))
     np.testing.assert_allclose(
         scores.log_probabilities, plain_scores(llm, choices), atol=NEAR, rtol=NEAR
     )
@@ -53,8 +53,8 @@ def test_scores_are_those_of_each_choice_alone(
     assert [llm.length(s) for s in range(sequences)] == [4] + [0] * (sequences - 1)
 
 
-def steps_of(llm: FakeLanguageModel, pool: ScratchPool, *choices: str) -> list[list[Part]]:
-    task = choose(llm, pool, 0, llm.tokenise(' ASSISTANT:'), [llm.tokenise(c) for c in choices])
+def steps_of(llm: FakeLanguageModel, pool: SequencePool, *choices: str) -> list[list[Part]]:
+    task = choose(llm, pool, HEAD, llm.tokenise(' ASSISTANT:'), [llm.tokenise(c) for c in choices])
     steps = []
     try:
         step = next(task)
@@ -68,42 +68,52 @@ def steps_of(llm: FakeLanguageModel, pool: ScratchPool, *choices: str) -> list[l
 
 @pytest.fixture
 def fake() -> FakeLanguageModel:
-    llm = FakeLanguageModel(reply=lambda question, visual: 'a red box')
-    llm.decode_embeddings(0, np.zeros((2, 8), np.float32))
-    return llm
+    return FakeLanguageModel(reply=lambda question, visual: 'a red box')
 
 
-def verdict(llm: FakeLanguageModel, *choices: str, **options: float) -> Verdict:
+@pytest.fixture
+def pool(fake: FakeLanguageModel) -> SequencePool:
+    pool = SequencePool(fake, [fake.bos])
+    fake.decode_embeddings(HEAD, np.zeros((2, 8), np.float32))
+    return pool
+
+
+def verdict(
+    llm: FakeLanguageModel, pool: SequencePool, *choices: str, **options: float
+) -> Verdict:
     question, tokens = llm.tokenise(' ASSISTANT:'), [llm.tokenise(c) for c in choices]
-    return run_alone(llm, choose(llm, ScratchPool(llm), 0, question, tokens, **options))
+    return run_alone(llm, choose(llm, pool, HEAD, question, tokens, **options))
 
 
-def test_the_choice_that_would_be_generated_is_taken(fake: FakeLanguageModel) -> None:
-    found = verdict(fake, 'a red', 'a red box', 'a red box or two')
+def test_the_choice_that_would_be_generated_is_taken(
+    fake: FakeLanguageModel, pool: SequencePool
+) -> None:
+    found = verdict(fake, pool, 'a red', 'a red box', 'a red box or two')
     assert found.choice == 1 and not found.abstained
     assert found.probabilities[1] > 0.99 and sum(found.probabilities) == pytest.approx(1)
 
 
-def test_it_abstains_where_no_choice_is_probable_enough(fake: FakeLanguageModel) -> None:
-    found = verdict(fake, 'x', 'y', min_probability=0.51)
+def test_it_abstains_where_no_choice_is_probable_enough(
+    fake: FakeLanguageModel, pool: SequencePool
+) -> None:
+    found = verdict(fake, pool, 'x', 'y', min_probability=0.51)
     assert found.abstained and found.choice == -1
     assert found.probabilities == pytest.approx((0.5, 0.5))
 
 
 def test_a_question_takes_two_steps_and_decodes_what_choices_share_once(
-    fake: FakeLanguageModel,
+    fake: FakeLanguageModel, pool: SequencePool
 ) -> None:
-    steps = steps_of(fake, ScratchPool(fake), 'the red box', 'the red ball', 'the red')
+    steps = steps_of(fake, pool, 'the red box', 'the red ball', 'the red')
     tokens = [[bytes(part.tokens) for part in step] for step in steps]
     assert tokens == [[b' ASSISTANT:the red'], [b' ball', b' box']]
     before = fake.decoded
-    found = verdict(fake, 'the red box', 'the red ball', 'the red')
+    found = verdict(fake, pool, 'the red box', 'the red ball', 'the red')
     assert found.decoded_tokens == fake.decoded - before == 27
 
 
-def test_choices_wait_for_sequences_in_waves(fake: FakeLanguageModel) -> None:
-    pool = ScratchPool(fake)
-    taken = [pool.take(0) for _ in range(5)]
+def test_choices_wait_for_sequences_in_waves(fake: FakeLanguageModel, pool: SequencePool) -> None:
+    taken = [pool.take(HEAD) for _ in range(5)]
     steps = steps_of(fake, pool, *'abcde')
     assert [len(step) for step in steps] == [1, 2, 2, 1]
     assert pool.free == 7 - len(taken)
@@ -120,10 +130,9 @@ def test_a_wave_has_no_more_tokens_than_fit_into_one_context() -> None:
 @pytest.mark.parametrize('steps', [1, 2])
 @pytest.mark.parametrize('error', [None, BackendError('no room')])
 def test_sequences_are_given_back_by_a_task_that_ends_early(
-    fake: FakeLanguageModel, steps: int, error: Exception | None
+    fake: FakeLanguageModel, pool: SequencePool, steps: int, error: Exception | None
 ) -> None:
-    pool = ScratchPool(fake)
-    task = choose(fake, pool, 0, fake.tokenise(' ASSISTANT:'), [[1], [2], [3]])
+    task = choose(fake, pool, HEAD, fake.tokenise(' ASSISTANT:'), [[1], [2], [3]])
     step = next(task)
     if steps == 2:
         step = task.send(decode_step(fake, step))
@@ -132,25 +141,28 @@ def test_sequences_are_given_back_by_a_task_that_ends_early(
         with pytest.raises(BackendError, match='no room'):
             task.throw(error)
     task.close()
-    assert pool.free == 7 and fake.length(0) == 2
+    assert pool.free == 7 and fake.length(HEAD) == 3
 
 
-def test_what_does_not_fit_is_refused_before_anything_is_decoded(fake: FakeLanguageModel) -> None:
+def test_what_does_not_fit_is_refused_before_anything_is_decoded(
+    fake: FakeLanguageModel, pool: SequencePool
+) -> None:
     before = fake.decoded
-    with pytest.raises(TooLongError, match='take 511 tokens; there is room for 510'):
-        verdict(fake, 'a', 'b' * 500)
+    with pytest.raises(TooLongError, match='take 511 tokens; there is room for 509'):
+        verdict(fake, pool, 'a', 'b' * 500)
     assert fake.decoded == before
 
 
-def test_a_vocabulary_without_an_end_cannot_be_asked(fake: FakeLanguageModel) -> None:
+def test_a_vocabulary_without_an_end_cannot_be_asked(
+    fake: FakeLanguageModel, pool: SequencePool
+) -> None:
     fake.end = -1
     with pytest.raises(BackendError, match='no token that ends an answer'):
-        verdict(fake, 'a', 'b')
+        verdict(fake, pool, 'a', 'b')
 
 
-def test_no_free_sequence_at_all_is_told(fake: FakeLanguageModel) -> None:
-    pool = ScratchPool(fake)
+def test_no_free_sequence_at_all_is_told(fake: FakeLanguageModel, pool: SequencePool) -> None:
     for _ in range(7):
-        pool.take(0)
+        pool.take(HEAD)
     with pytest.raises(BusyError):
-        next(choose(fake, pool, 0, [1], [[1], [2]]))
+        next(choose(fake, pool, HEAD, [1], [[1], [2]]))

@@ -150,5 +150,3 @@ def _with_image(query: Query, truth: Truth, number: int) -> Query:
     seconds, nanoseconds = truth.stamp(number)
     query.image.header.stamp = Time(sec=seconds, nanosec=nanoseconds)
     return query
-
-

@@ -71,14 +71,19 @@ def run(
 ) -> Resources:
     """Send so many messages; what went wrong is among the fuzzer's findings."""
     counted, fuzzer.asked = fuzzer.counted(), 0
+
+    def settled() -> Usage:
+        fuzzer.connect()  # the node keeps each camera's newest image, however large
+        return read()
+
     ready = warm = read()
     sends = enumerate(islice(series(seed), messages))
     for number, send in tqdm(sends, 'fuzz', messages, unit='message', file=terminal, disable=None):
         send(fuzzer)
         if number == int(WARM_UP * messages):
-            warm = read()
+            warm = settled()
     fuzzer.finish()
-    resources = Resources(ready, warm, read())
+    resources = Resources(ready, warm, settled())
     violations = fuzzer.findings.violations
     violations += judge(resources)
     if (ended := fuzzer.counted() - counted) != fuzzer.asked:

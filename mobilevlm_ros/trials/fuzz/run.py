@@ -161,6 +161,7 @@ class Fuzzer:
         if not self._ask.service_is_ready():
             return False
         future = self._ask.call_async(Ask.Request(query=good_query(camera, frame=Query.NEWEST)))
+        self.asked += 1
         end = time.monotonic() + FIRST_REPLY_WITHIN_S  # it may get lost before the way is open
         while not future.done() and time.monotonic() < end:
             self._spin_for(0.05)
@@ -236,7 +237,6 @@ class Fuzzer:
             self._nudged = time.monotonic()
             for camera in CAMERAS:
                 self._publishers[camera].publish(self._good(camera).data)
-
 
 
 def _topic(camera: str) -> str:

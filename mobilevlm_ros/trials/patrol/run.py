@@ -95,5 +95,3 @@ def _vlm_parameters(bundle: str) -> list[str]:
     given = [f'bundle:={bundle}'] if bundle else []
     fast = ['captions:=false', 'look:=on_demand', 'look_rate_hz:=30.0', 'probe_rate_hz:=0.0']
     return [*given, *fast, f"probes:='{json.dumps(probes)}'"]
-
-
