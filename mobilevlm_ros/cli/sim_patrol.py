@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mobilevlm_ros.sim.tours import Total, Tour, add_up, fewer_contacts, share_reached
-from mobilevlm_ros.sim.world import random_world
 from mobilevlm_ros.tables import format_table
 
 HELP = """\
@@ -48,7 +47,8 @@ def run(args: argparse.Namespace) -> int:
     from mobilevlm_ros.trials.patrol.sheet import draw_tours
 
     plan = Plan(args.runs, args.seconds, args.seed, args.bundle)
-    runs = list(patrol_all(plan))
+    toured = list(patrol_all(plan))
+    runs = [tours for _, tours in toured]
     totals = {mode: add_up([tours[mode] for tours in runs]) for mode in runs[0]}
     fewer = fewer_contacts(totals['model'], totals['blind'])
     share = share_reached(totals['model'], totals['truth'])
@@ -56,8 +56,7 @@ def run(args: argparse.Namespace) -> int:
     print(f'contacts avoided per 100 m: {fewer:.1%} (at least {FEWER_CONTACTS:.0%})')
     print(f'waypoints, of those by truth: {share:.1%} (at least {WAYPOINTS:.0%})')
     if args.picture:
-        worlds = [random_world(args.seed + number) for number in range(args.runs)]
-        draw_tours(list(zip(worlds, runs, strict=True)), args.picture)
+        draw_tours(toured, args.picture)
     if args.json:
         args.json.write_text(json.dumps(to_json(totals, runs), indent=2) + '\n')
     return 0 if fewer >= FEWER_CONTACTS and share >= WAYPOINTS else 1

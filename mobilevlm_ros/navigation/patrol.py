@@ -2,7 +2,8 @@
 
 A clear look shows a corridor ahead of where it was taken, and the robot drives nowhere else. Where
 the way to the waypoint is not clear, it turns on the spot, to the side that is said to be free,
-until it sees a clear way, goes along it a little, and tries again. Without a fresh look it stands.
+until it sees a clear way, goes along it a little, and tries again. Without a fresh look it stands,
+and where no look has shown the way ahead yet, because it turned faster than answers come.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Command:
 
     forward: float = 0.0  # m/s
     turn: float = 0.0  # rad/s to the left
-    doing: str = 'wait'  # wait, aim, drive, avoid, pass or done
+    doing: str = 'wait'  # wait, look, aim, drive, avoid, pass or done
 
 
 class Patrol:
@@ -51,9 +52,11 @@ class Patrol:
         self._verdict = Hysteresis(self._config.stop_below, self._config.go_above)
         self._sight: Sight | None = None
         self._clear = False
-        self._corridor: Corridor | None = None
+        self._shown: Corridor | None = None  # by the last look, clear or not
+        self._corridor: Corridor | None = None  # by the last clear one
+        self._cleared_at = -math.inf  # stamp of that
         self._left_at = math.inf  # when the present waypoint is given up
-        self._turning = 0.0  # rad/s while avoiding something, else 0
+        self._turning = 0.0  # 1 left or -1 right while avoiding something, else 0
         self._turned_from = 0.0  # stamp of the last sight before
         self._side = 0.0  # 1 left or -1 right, on which something was avoided
         self._side_until = -math.inf
@@ -70,9 +73,12 @@ class Patrol:
             return
         self._sight = sight
         self._clear = self._verdict.judge(sight.clear, self._clear)
+        shown = Corridor(sight.pose, self._config.way, HALF_WIDTH, ANGLE)
         if self._clear:
-            config = self._config
-            self._corridor = Corridor(sight.pose, config.way, HALF_WIDTH, ANGLE)
+            self._corridor, self._cleared_at = shown, sight.stamp_s
+        elif self._turning and self._may_go(sight.pose):
+            self._corridor = None  # found while turning, and not clear at a second look
+        self._shown = shown
 
     def steer(self, pose: Pose, now_s: float) -> Command:
         """What to do now; `now_s` is on the clock of the sights' stamps."""
@@ -113,35 +119,50 @@ class Patrol:
         if abs(bearing) > AIM:
             return Command(turn=math.copysign(self._config.turn_rate, bearing), doing='aim')
         if not self._may_go(pose):
-            return self._begin_avoiding(pose, now_s, pace)
+            return self._look_or_avoid(pose, now_s, pace)
         lean = max(-MOST_LEAN, min(MOST_LEAN, GAIN * bearing))
         return Command(self._speed(pace), lean, 'drive')
 
     def _pass(self, pose: Pose, now_s: float, pace: float) -> Command:
         assert self._passing is not None
         if not self._may_go(pose):
-            return self._begin_avoiding(pose, now_s, pace)
+            return self._look_or_avoid(pose, now_s, pace)
         if pose.distance(self._passing.x, self._passing.y) >= self._config.bypass:
             self._passing = None
             return self._drive(pose, now_s, pace)
         return Command(self._speed(pace), 0.0, 'pass')
 
     def _avoid(self, pose: Pose, now_s: float, pace: float) -> Command:
-        """Turn until a look that was taken since then, in this direction, is clear."""
-        assert self._sight is not None
-        if self._clear and self._sight.stamp_s > self._turned_from and self._may_go(pose):
+        """Turn until a look that was taken since then is clear, and back to where it was taken."""
+        found = self._corridor if self._cleared_at > self._turned_from else None
+        if found is None:
+            return self._turn(self._turning, now_s, pace)
+        if found.holds(pose):
             self._turning, self._passing = 0.0, pose
             return self._pass(pose, now_s, pace)
-        return Command(turn=self._turning * pace, doing='avoid')
+        return self._turn(math.copysign(1.0, -pose.turn_from(found.start)), now_s, pace)
+
+    def _look_or_avoid(self, pose: Pose, now_s: float, pace: float) -> Command:
+        """Stand where the last look shows another way than the one ahead; else turn away."""
+        if self._shown is not None and not self._shown.holds(pose):
+            return Command(doing='look')
+        return self._begin_avoiding(pose, now_s, pace)
 
     def _begin_avoiding(self, pose: Pose, now_s: float, pace: float) -> Command:
         assert self._sight is not None
         if now_s > self._side_until:
             self._side = self._free_side(pose)
         self._side_until = now_s + self._config.keep_side
-        self._turning = self._side * self._config.turn_rate
+        self._turning = self._side
         self._turned_from, self._passing = self._sight.stamp_s, None
-        return Command(turn=self._turning * pace, doing='avoid')
+        return self._turn(self._turning, now_s, pace)
+
+    def _turn(self, side: float, now_s: float, pace: float) -> Command:
+        """On the spot, and no further than a look shows until the next answer comes."""
+        assert self._sight is not None
+        age = max(now_s - self._sight.stamp_s, 1e-3)
+        rate = min(self._config.turn_rate, ANGLE / age)
+        return Command(turn=side * rate * pace, doing='avoid')
 
     def _free_side(self, pose: Pose) -> float:
         """1 for the left, -1 for the right: what is free, else what leads to the waypoint."""

@@ -29,7 +29,7 @@ APART_S = 0.5  # without contact: what comes after counts as another one
 
 
 class SimNode(Node):
-    """Publishes `image` and, with the same stamp, `odom`; obeys `cmd_vel`.
+    """Publishes `odom` and, with the same stamp, `image` if anybody listens; obeys `cmd_vel`.
 
     `~/contacts` counts how often the robot ran into something. `~/scene`, if asked for, stands in
     for a model.
@@ -81,7 +81,8 @@ class SimNode(Node):
                 self._pose, speed, stamp, self._config.odom_frame, self._config.base_frame
             )
         )
-        self._images.publish(rgb_to_image(self._render(), stamp, self._config.frame_id))
+        if self._images.get_subscription_count():  # to render takes most of the time
+            self._images.publish(rgb_to_image(self._render(), stamp, self._config.frame_id))
         self._counts.publish(UInt32(data=self._contacts))
         if self._config.scene:
             self._scenes.publish(ways_to_scene(self._ways(), stamp, self._config.frame_id))

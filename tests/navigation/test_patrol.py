@@ -1,6 +1,7 @@
 """The controller, driven by hand and by the simulator's truth."""
 
 import math
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -75,7 +76,8 @@ def test_after_the_last_clear_look_it_goes_only_as_far_as_that_look_reached() ->
     robot.see(Sight(0.0, START, clear=1.0))
     robot.see(Sight(0.1, Pose(0.05, 0.0, 0.0), clear=0.0))
     near, far = robot.steer(Pose(0.9, 0, 0), 0.2), robot.steer(Pose(1.1, 0, 0), 0.2)
-    assert near.forward == pytest.approx(PatrolConfig().speed / 2) and far.doing == 'avoid'
+    assert near.forward == pytest.approx(PatrolConfig().speed / 2)
+    assert (far.forward, far.turn, far.doing) == (0.0, 0.0, 'look')
 
 
 def test_while_turning_it_trusts_no_look_that_was_taken_before() -> None:
@@ -86,6 +88,45 @@ def test_while_turning_it_trusts_no_look_that_was_taken_before() -> None:
     assert robot.steer(turned, 0.2).doing == 'avoid'
     robot.see(Sight(0.3, turned, clear=1.0))
     assert robot.steer(turned, 0.35).doing == 'pass'
+
+
+def test_it_turns_back_to_a_clear_way_that_it_has_turned_past() -> None:
+    robot = patrol()
+    robot.see(Sight(0.0, START, clear=0.0, left=1.0, right=0.0))
+    assert robot.steer(START, 0.1).turn > 0
+    there, past = Pose(0.0, 0.0, 0.5), Pose(0.0, 0.0, 1.0)
+    robot.see(Sight(0.5, there, clear=1.0))
+    assert robot.steer(past, 0.8).turn < 0
+    robot.see(Sight(0.8, past, clear=0.0))  # says nothing of the way that it turns back to
+    assert robot.steer(past, 0.9).turn < 0
+    assert robot.steer(Pose(0.0, 0.0, 0.6), 1.0).doing == 'pass'
+
+
+def test_a_way_that_a_second_look_does_not_find_clear_is_not_turned_back_to() -> None:
+    robot = patrol()
+    robot.see(Sight(0.0, START, clear=0.0, left=1.0, right=0.0))
+    robot.steer(START, 0.1)
+    robot.see(Sight(0.5, Pose(0.0, 0.0, 0.5), clear=1.0))
+    robot.see(Sight(0.6, Pose(0.0, 0.0, 0.55), clear=0.0))
+    assert robot.steer(Pose(0.0, 0.0, 0.55), 0.7).turn > 0
+
+
+def test_where_no_look_has_shown_the_way_ahead_it_waits_for_one() -> None:
+    robot = patrol()
+    robot.see(Sight(0.0, Pose(0.0, 0.0, 0.4), clear=1.0))
+    command = robot.steer(START, 0.2)  # turned faster than answers come
+    assert (command.forward, command.turn, command.doing) == (0.0, 0.0, 'look')
+    robot.see(Sight(0.2, START, clear=1.0))
+    assert robot.steer(START, 0.4).doing == 'drive'
+
+
+@pytest.mark.parametrize(('age', 'most'), [(0.1, 0.8), (0.4, 0.5)])
+def test_it_turns_no_further_than_a_look_shows_before_the_next_answer(
+    age: float, most: float
+) -> None:
+    robot = patrol(slow_after=0.5)
+    robot.see(Sight(0.0, START, clear=0.0))
+    assert abs(robot.steer(START, age).turn) == pytest.approx(most)
 
 
 def test_a_waypoint_that_it_cannot_reach_is_given_up() -> None:
@@ -108,14 +149,17 @@ def blind(_: World, pose: Pose, now: float) -> Sight:
 Look = Callable[[World, Pose, float], Sight]
 
 
-def tour(seed: int, look: Look, seconds: float) -> tuple[int, int]:
-    """Waypoints reached and steps in contact."""
+def tour(seed: int, look: Look, seconds: float, late_s: float = 0.0) -> tuple[int, int]:
+    """Waypoints reached and steps in contact; each answer comes `late_s` after its image."""
     world = random_world(seed)
     pose = random_pose(world, np.random.default_rng(seed))
     robot = Patrol(random_waypoints(world, seed, 20))
     contacts = 0
+    coming: deque[Sight] = deque()
     for now in np.arange(0, seconds, STEP):
-        robot.see(look(world, pose, float(now)))
+        coming.append(look(world, pose, float(now)))
+        while coming and coming[0].stamp_s <= now - late_s:
+            robot.see(coming.popleft())
         command = robot.steer(pose, float(now))
         pose, hit = drive(world, pose, command.forward, command.turn, STEP)
         contacts += hit
@@ -126,6 +170,14 @@ def test_by_the_truth_it_touches_nothing_and_gets_somewhere() -> None:
     tours = [tour(seed, truth, seconds=60.0) for seed in range(8)]
     assert sum(contacts for _, contacts in tours) == 0
     assert sum(reached for reached, _ in tours) >= 2 * len(tours)
+
+
+def test_late_answers_cost_waypoints_but_few() -> None:
+    prompt, late = (
+        [tour(seed, truth, 30.0, late_s) for seed in range(12)] for late_s in (0.05, 0.3)
+    )
+    assert sum(contacts for _, contacts in late) == 0
+    assert sum(reached for reached, _ in late) >= 0.75 * sum(reached for reached, _ in prompt)
 
 
 def test_blind_it_runs_into_things() -> None:

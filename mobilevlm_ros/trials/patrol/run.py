@@ -6,7 +6,9 @@ import json
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,8 +19,8 @@ from tqdm import tqdm
 from mobilevlm_ros.nodes.processes import Processes, isolate
 from mobilevlm_ros.nodes.ways import CHOICES, QUESTIONS
 from mobilevlm_ros.sim.patrols import random_waypoints
-from mobilevlm_ros.sim.tours import Tour
-from mobilevlm_ros.sim.world import random_world
+from mobilevlm_ros.sim.tours import Point, Tour
+from mobilevlm_ros.sim.world import World, random_world
 from mobilevlm_ros.trials.patrol.watch import Watch
 
 MODES = ('model', 'truth', 'blind')
@@ -31,13 +33,30 @@ class Plan:
 
     runs: int
     seconds: float  # each, from the moment when all three robots have seen something
-    seed: int  # of the first run's room; each further one has the next
+    seed: int  # of the first run's room; each further one has the next that has places to go to
     bundle: str = ''  # empty: nano
     rate: float = 10.0  # frames per second
 
 
-def patrol_all(plan: Plan) -> Iterator[dict[str, Tour]]:
-    """Run after run, each with three tours of one room and one list of waypoints.
+@dataclass(frozen=True)
+class Room:
+    """Where all three robots of a run go."""
+
+    seed: int
+    world: World
+    waypoints: Sequence[Point]
+
+
+def rooms(seed: int) -> Iterator[Room]:
+    """Rooms from this seed on, without those that are too full for waypoints."""
+    for number in count(seed):
+        world = random_world(number)
+        with suppress(ValueError):
+            yield Room(number, world, random_waypoints(world, number, WAYPOINTS))
+
+
+def patrol_all(plan: Plan) -> Iterator[tuple[World, dict[str, Tour]]]:
+    """Run after run: a room, and three tours of it with one list of waypoints.
 
     Nodes are processes of their own over DDS, on this machine alone, each robot in a namespace;
     all three are driven by the same patrol_node.
@@ -46,19 +65,18 @@ def patrol_all(plan: Plan) -> Iterator[dict[str, Tour]]:
         RunError: if a node ends or says nothing.
     """
     isolate(os.environ)
-    for number in tqdm(range(plan.runs), 'patrol', unit='run', disable=None):
-        yield patrol_once(plan, plan.seed + number)
+    chosen = islice(rooms(plan.seed), plan.runs)
+    for room in tqdm(chosen, 'patrol', plan.runs, unit='run', disable=None):
+        yield room.world, patrol_once(plan, room)
 
 
-def patrol_once(plan: Plan, seed: int) -> dict[str, Tour]:
-    """One room, three robots."""
-    world = random_world(seed)
-    waypoints = random_waypoints(world, seed, WAYPOINTS)
+def patrol_once(plan: Plan, room: Room) -> dict[str, Tour]:
+    """Three robots."""
     with TemporaryDirectory() as logs, Processes(Path(logs)) as processes:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, processes.interrupt)
         for mode in MODES:
-            _start(processes, mode, plan, seed, waypoints)
+            _start(processes, mode, plan, room)
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         try:
             return Watch(MODES, processes.check).run(plan.seconds)
@@ -66,21 +84,15 @@ def patrol_once(plan: Plan, seed: int) -> dict[str, Tour]:
             rclpy.try_shutdown()
 
 
-def _start(
-    processes: Processes,
-    mode: str,
-    plan: Plan,
-    seed: int,
-    waypoints: Sequence[tuple[float, float]],
-) -> None:
+def _start(processes: Processes, mode: str, plan: Plan, room: Room) -> None:
     scene = '' if mode == 'model' else mode
     processes.start(
-        f'{mode}/sim_node', [f'seed:={seed}', f'rate:={plan.rate}', f'scene:={scene!r}']
+        f'{mode}/sim_node', [f'seed:={room.seed}', f'rate:={plan.rate}', f'scene:={scene!r}']
     )
     if mode == 'model':
         processes.start(f'{mode}/vlm_node', _vlm_parameters(plan.bundle))
     source = 'vlm_node' if mode == 'model' else 'sim_node'
-    numbers = [value for point in waypoints for value in point]
+    numbers = [value for point in room.waypoints for value in point]
     processes.start(
         f'{mode}/patrol_node', [f'waypoints:={json.dumps(numbers)}'], [f'scene:={source}/scene']
     )

@@ -16,7 +16,7 @@ from mobilevlm_ros.nodes.processes import RunError
 from mobilevlm_ros.sim.tours import Tour
 
 START_WITHIN_S = 60.0  # for all nodes, the loading of the model included
-STOPS = ('wait', 'avoid')  # what a robot does instead of driving on
+STOPS = ('wait', 'look', 'avoid')  # what a robot does instead of driving on
 SCENE = {'model': 'vlm_node/scene'}  # else the simulator's own
 
 
