@@ -62,6 +62,7 @@ class Language:
         If nothing else is to be done, its camera's last frame goes first, so that the new one
         gets its cells: sums are then rounded exactly as in a fresh cache.
         """
+        self.sessions.forget_idle()
         if not self.scheduler.jobs and not own:
             self.frames.retire(frame.camera)
         if not self.pool.free or not self._make_room(len(visual), frames=True):
@@ -87,6 +88,7 @@ class Language:
         Raises:
             QuestionError: if the question can never be answered.
         """
+        self.sessions.forget_idle()
         question = asked.question
         priority = question.priority or INTERACTIVE
         if not self._may_begin(priority) or self.is_busy(question.session):

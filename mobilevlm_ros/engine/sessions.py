@@ -68,7 +68,6 @@ class Sessions:
 
     def find(self, name: str) -> Session:
         """The conversation of this name, a new one if there is none."""
-        self.forget_idle()
         session = self._sessions.pop(name, None)
         if session is None:
             self._make_way()
@@ -82,7 +81,7 @@ class Sessions:
         return self._sessions.get(name)
 
     def forget_idle(self) -> None:
-        """Forget what was unused too long."""
+        """Forget what was unused too long, and let the frames go that it was about."""
         before = self._now() - self._idle_s
         for name, session in list(self._sessions.items()):
             if session.used_at < before and not session.busy:

@@ -143,6 +143,19 @@ def test_a_conversation_is_forgotten_when_it_was_idle_too_long() -> None:
         assert engine.ask(Question('B', session='s')).text == 'B brightness 7'
 
 
+def test_an_idle_conversation_lets_its_frame_go_whatever_comes_next() -> None:
+    with create_fake_engine(EngineConfig(session_idle_s=0.05)) as engine:
+        for begin in (lambda: engine.look(grey(9)), lambda: engine.ask(Question('B'))):
+            engine.look(grey(7))
+            engine.ask(Question('A', session='s'))
+            engine.look(grey(8))
+            assert engine.language.load().held_frames == 2
+            time.sleep(0.1)
+            begin()
+            assert engine.language.load().held_frames == 1
+            assert engine.language.load().sessions == 0
+
+
 def test_a_sequence_that_was_given_up_is_made_again(fake: Engine) -> None:
     fake.look(grey(7))
     first = fake.ask(Question('A', session='s')).text

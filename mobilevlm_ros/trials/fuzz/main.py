@@ -32,6 +32,7 @@ read, memory, threads or open files grew beyond limits, or a good question about
 answered wrongly in the end.
 """
 WARM_UP = 0.05  # of the messages
+IDLE_S = 3.0  # after which a conversation is forgotten, and the image that it was about
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -62,7 +63,7 @@ def parameters() -> list[str]:
     return [
         f'cameras:=[{", ".join(CAMERAS)}]', f'held_frames:={len(CAMERAS)}', 'captions:=false',
         'rear.transport:=compressed', 'right.transport:=compressed', 'max_tokens:=12',
-        'deadline_s:=5.0', f'queue_size:={4 * WINDOW}',
+        'deadline_s:=5.0', f'session_idle_s:={IDLE_S}', f'queue_size:={4 * WINDOW}',
     ]  # fmt: skip
 
 
@@ -73,7 +74,8 @@ def run(
     counted, fuzzer.asked = fuzzer.counted(), 0
 
     def settled() -> Usage:
-        fuzzer.connect()  # the node keeps each camera's newest image, however large
+        fuzzer.rest(IDLE_S + 0.5)
+        fuzzer.connect()  # images are kept, however large, until a newer one comes
         return read()
 
     ready = warm = read()

@@ -112,6 +112,10 @@ class Fuzzer:
         self._spin_until(lambda: len(self._waiting) < WINDOW)
         self._submit(query, partial(self._judge, kind))
 
+    def rest(self, seconds: float) -> None:
+        """Send nothing for a while."""
+        self._spin_for(seconds)
+
     def finish(self) -> None:
         """Let those end that wait for another image, and see that every request did."""
         end = time.monotonic() + REPLY_WITHIN_S
