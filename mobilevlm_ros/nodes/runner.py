@@ -18,6 +18,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from mobilevlm_ros.engine import MobileVlmError
+from mobilevlm_ros.nodes.allocation import return_large_blocks
 from mobilevlm_ros.nodes.shared_memory import free_segments
 
 STOP_WITHIN_S = 0.6  # for requests in progress to end and be answered
@@ -47,6 +48,7 @@ def run_together(creates: Sequence[Callable[[], Runnable]], argv: list[str] | No
 
     They are created in this order. The process ends when all are done, or one fails.
     """
+    return_large_blocks()
     stop = _StopSignal()
     rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
     try:
