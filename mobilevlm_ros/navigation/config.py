@@ -24,7 +24,7 @@ class PatrolConfig:
         0.7, 'probability that the way is clear from which it goes on', low=0.0, high=1.0
     )
     slow_after: float = setting(
-        0.3, 'age of the last image judged, in seconds, from which the robot slows', low=0.02,
+        0.5, 'age of the last image judged, in seconds, from which the robot slows', low=0.02,
         high=10.0,
     )  # fmt: skip
     stop_after: float = setting(
@@ -38,6 +38,6 @@ class PatrolConfig:
         high=10.0,
     )  # fmt: skip
     keep_side: float = setting(
-        6.0, 'seconds for which it keeps to the side on which it avoided something', low=0.0,
+        3.0, 'seconds for which it keeps to the side on which it avoided something', low=0.0,
         high=1e3,
     )  # fmt: skip

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
@@ -51,8 +50,11 @@ def rooms(seed: int) -> Iterator[Room]:
     """Rooms from this seed on, without those that are too full for waypoints."""
     for number in count(seed):
         world = random_world(number)
-        with suppress(ValueError):
-            yield Room(number, world, random_waypoints(world, number, WAYPOINTS))
+        try:
+            waypoints = random_waypoints(world, number, WAYPOINTS)
+        except ValueError:
+            continue
+        yield Room(number, world, waypoints)
 
 
 def patrol_all(plan: Plan) -> Iterator[tuple[World, dict[str, Tour]]]:
