@@ -8,7 +8,7 @@ from typing import Any
 
 from rclpy.node import Node
 
-from mobilevlm_ros.engine import Answer, EngineWorker, MobileVlmError
+from mobilevlm_ros.engine import Answer, ClosedError, EngineWorker, MobileVlmError
 from mobilevlm_ros.msg import Scene
 from mobilevlm_ros.nodes.probes import Probe, make_scene
 from mobilevlm_ros.nodes.ros_logging import one_line
@@ -85,6 +85,8 @@ class Scenes:
     def _result(self, reply: Any) -> Answer | None:
         try:
             answer: Answer = reply.result()
+        except ClosedError:  # the node is being cleaned up, or ends
+            return None
         except MobileVlmError as error:
             self._judge(error.code)
             text = one_line(f'no scene: {error}')

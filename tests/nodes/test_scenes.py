@@ -1,0 +1,36 @@
+"""What becomes of probes that end without an answer."""
+
+import time
+
+import pytest
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+
+from mobilevlm_ros.engine import EngineWorker, Question, create_fake_engine
+from mobilevlm_ros.nodes.probes import Probe
+from mobilevlm_ros.nodes.scenes import Scenes
+
+pytestmark = pytest.mark.ros
+
+
+@pytest.mark.parametrize(('closed', 'codes'), [(False, ['NO_IMAGE']), (True, [])])
+def test_probes_that_fail_are_told_but_not_those_of_an_engine_that_was_closed(
+    ros_domain, capfd, closed, codes
+):
+    rclpy.init()
+    node = rclpy.create_node('scenes')
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    probes = [Probe('clear', Question('Is it clear?', choices=('yes', 'no')))]
+    judged, published = [], []
+    with EngineWorker(create_fake_engine()) as worker:
+        scenes = Scenes(node, worker, lambda: probes, lambda: 0.0, published.append, judged.append)
+        if closed:
+            worker.close()
+        scenes.show('front')
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            executor.spin_once(timeout_sec=0.1)
+    rclpy.shutdown()
+    assert not published and judged == codes
+    assert ('no scene' in capfd.readouterr().err) != closed
