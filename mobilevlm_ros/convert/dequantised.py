@@ -51,7 +51,7 @@ def read_tensors(path: Path, geometry: Geometry) -> Iterator[tuple[str, Tensor]]
             )
         try:
             values = torch.from_numpy(dequantize(stored.data, stored.tensor_type).copy())
-        except NotImplementedError as error:
+        except NotImplementedError as error:  # gguf's, for a type that it cannot take apart
             raise BackendError(f'{path}: {error}; verify a file of another type') from error
         heads = rope_heads(name, geometry)
         yield name, unpermute_rope(values, heads) if heads else values

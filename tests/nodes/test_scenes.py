@@ -13,12 +13,17 @@ from mobilevlm_ros.nodes.scenes import Scenes
 pytestmark = pytest.mark.ros
 
 
+@pytest.fixture
+def node(ros_domain):
+    rclpy.init()
+    yield rclpy.create_node('scenes')
+    rclpy.try_shutdown()
+
+
 @pytest.mark.parametrize(('closed', 'codes'), [(False, ['NO_IMAGE']), (True, [])])
 def test_probes_that_fail_are_told_but_not_those_of_an_engine_that_was_closed(
-    ros_domain, capfd, closed, codes
+    node, capfd, closed, codes
 ):
-    rclpy.init()
-    node = rclpy.create_node('scenes')
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     probes = [Probe('clear', Question('Is it clear?', choices=('yes', 'no')))]
@@ -31,6 +36,5 @@ def test_probes_that_fail_are_told_but_not_those_of_an_engine_that_was_closed(
         end = time.monotonic() + 0.5
         while time.monotonic() < end:
             executor.spin_once(timeout_sec=0.1)
-    rclpy.shutdown()
     assert not published and judged == codes
     assert ('no scene' in capfd.readouterr().err) != closed
