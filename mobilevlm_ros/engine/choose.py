@@ -1,13 +1,14 @@
-"""Scoring the choices of a question in two steps: the question, then all choices at once.
+"""Scoring the choices of a question in one step.
 
-The first step decodes the question and what all choices begin with; the second one decodes the
-rest of every choice, each in a sequence of its own. If too few sequences are free, or too little
-room for all, the second step goes in waves.
+The question and what all choices begin with are decoded once, for the sequences of all choices;
+behind them, in the same step, the rest of each choice in its own sequence. If too few sequences
+are free, or there is too little room for all, the other choices go in further steps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -100,35 +101,32 @@ def score(
     rest = branches([tuple(choice) for choice in choices], len(common))
     _check_room(llm, source, len(question) + max(map(len, choices)))
     base = pool.take(source)
+    stem = Part(base, [*question, *common], len(common) + 1)
     try:
-        (rows,) = yield [Part(base, [*question, *common], len(common) + 1)]
-        scores = log_likelihoods(rows, [tokens[: len(common) + 1] for tokens in complete])
-        behind = [tokens[len(common) + 1 :] for tokens in complete]
-        yield from _add_branches(llm, pool, base, rest, behind, scores)
+        scores = yield from _score(llm, pool, stem, rest, complete)
     finally:
         pool.give_back(base)
-    decoded = len(question) + len(common) + sum(len(branch.tokens) for branch in rest)
-    return Scores(scores, decoded)
+    return Scores(scores, len(stem.tokens) + sum(len(branch.tokens) for branch in rest))
 
 
-def _add_branches(
-    llm: Model,
-    pool: Pool,
-    base: int,
-    waiting: list[Branch],
-    behind: list[Tokens],
-    scores: Doubles,
-) -> Generator[Step, Logits, None]:
-    """Decode the branches wave by wave; adds to the scores what each choice finds there."""
-    length = llm.length(base)
+def _score(
+    llm: Model, pool: Pool, stem: Part, waiting: list[Branch], complete: Sequence[Tokens]
+) -> Generator[Step, Logits, Doubles]:
+    """Decode the branches wave by wave, the first one together with the stem that bears them."""
+    scores, parts = np.zeros(len(complete)), [stem]
+    behind = [tokens[stem.rows :] for tokens in complete]
+    length = llm.length(stem.sequence) + len(stem.tokens)
     while waiting:
         count = wave(waiting, 1 + pool.free, llm.context_length - length)
-        logits = yield from _decode(pool, base, waiting[:count])
-        for branch, rows in zip(waiting[:count], logits, strict=True):
+        logits = yield from _decode(pool, stem.sequence, parts, waiting[:count])
+        if parts:
+            scores += log_likelihoods(logits[0], [tokens[: stem.rows] for tokens in complete])
+        for branch, rows in zip(waiting[:count], logits[len(parts) :], strict=True):
             numbers = list(branch.choices)
             scores[numbers] += log_likelihoods(rows, [behind[i] for i in numbers])
-        llm.truncate(base, length)
-        waiting = waiting[count:]
+        llm.truncate(stem.sequence, length)
+        waiting, parts = waiting[count:], []
+    return scores
 
 
 def wave(waiting: Sequence[Branch], sequences: int, room: int) -> int:
@@ -140,14 +138,17 @@ def wave(waiting: Sequence[Branch], sequences: int, room: int) -> int:
     return max(1, min(sequences, int(np.searchsorted(sizes, room, side='right'))))
 
 
-def _decode(pool: Pool, base: int, wave: Sequence[Branch]) -> Generator[Step, Logits, Logits]:
+def _decode(
+    pool: Pool, base: int, before: Sequence[Part], wave: Sequence[Branch]
+) -> Generator[Step, Logits, Logits]:
     """One step; its first branch goes on in the question's own sequence."""
     scratch: list[int] = []
     try:
         for _ in wave[1:]:
             scratch.append(pool.take(base))
+        shared = [replace(part, also=tuple(scratch)) for part in before]
         places = zip([base, *scratch], wave, strict=True)
-        logits = yield [Part(at, branch.tokens, len(branch.tokens)) for at, branch in places]
+        logits = yield [*shared, *(Part(at, b.tokens, len(b.tokens)) for at, b in places)]
         return logits
     finally:
         for sequence in scratch:

@@ -150,12 +150,12 @@ class FakeLanguageModel:
         check_parts(self, parts)
         self._check_cells(sum(len(part.tokens) for part in parts))
         time.sleep(self._delay_s)
-        lengths = [self.length(part.sequence) for part in parts]
+        before = {number: self.length(number) for part in parts for number in part.sequences}
         try:
             return [self._decode(part) for part in parts]
         except Exception:
-            for part, length in zip(parts, lengths, strict=True):
-                self.truncate(part.sequence, length)
+            for sequence, length in before.items():
+                self.truncate(sequence, length)
             raise
 
     def decode_embeddings(self, sequence: int, embeddings: Floats) -> None:
@@ -198,6 +198,8 @@ class FakeLanguageModel:
         for row, token in zip(rows, part.tokens[first:], strict=True):
             self._append(part.sequence, [token])
             row[self._next(part.sequence)] = 100.0
+        for sequence in part.also:
+            self._contents[sequence].extend(self._contents[part.sequence][-len(part.tokens) :])
         return rows
 
     def _append(self, sequence: int, values: Sequence[int | Floats]) -> None:

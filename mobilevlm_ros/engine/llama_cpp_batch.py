@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ class Columns:
     """
 
     values: list[int] | Floats  # tokens, or float32 (n, width)
-    sequences: list[int]
+    sequences: list[tuple[int, ...]]  # that each belongs to
     positions: list[int]
     wanted: list[bool]  # its logits
 
@@ -31,16 +31,19 @@ class Columns:
         return len(self.sequences)
 
 
-def columns_of_parts(parts: Sequence[Part], lengths: Mapping[int, int]) -> Columns:
-    """The parts one behind the other; `lengths` are those of their sequences."""
+def columns_of_parts(parts: Sequence[Part], lengths: Sequence[int]) -> Columns:
+    """The parts one behind the other; `lengths` are those of all sequences."""
     columns = Columns([], [], [], [])
     assert isinstance(columns.values, list)
+    ends: dict[int, int] = {}
     for part in parts:
-        count, start = len(part.tokens), lengths[part.sequence]
+        count, sequences = len(part.tokens), part.sequences
+        start = ends.get(part.sequence, lengths[part.sequence])
         columns.values.extend(part.tokens)
-        columns.sequences.extend([part.sequence] * count)
+        columns.sequences.extend([sequences] * count)
         columns.positions.extend(range(start, start + count))
         columns.wanted.extend([False] * (count - part.rows) + [True] * part.rows)
+        ends.update(dict.fromkeys(sequences, start + count))
     return columns
 
 
@@ -48,7 +51,7 @@ def columns_of_embeddings(sequence: int, start: int, values: Floats) -> Columns:
     """Embeddings behind the first `start` tokens of a sequence; no logits are wanted."""
     count = len(values)
     positions = list(range(start, start + count))
-    return Columns(values, [sequence] * count, positions, [False] * count)
+    return Columns(values, [(sequence,)] * count, positions, [False] * count)
 
 
 class Batch:
@@ -58,9 +61,9 @@ class Batch:
         self.limit = limit
         self._tokens = np.zeros(limit, np.int32)
         self._positions = np.zeros(limit, np.int32)
-        self._counts = np.ones(limit, np.int32)  # sequences that each token belongs to
+        self._counts = np.zeros(limit, np.int32)  # sequences that each token belongs to
         self._ids = np.zeros(limit, np.int32)
-        self._pointers = self._ids.ctypes.data + np.arange(limit, dtype=np.uintp) * 4
+        self._pointers = np.zeros(limit, np.uintp)  # to its first one
         self._wanted = np.zeros(limit, np.int8)
         self._text, self._image = self._batch(), self._batch()
         _point(self._text, 'token', self._tokens)
@@ -70,7 +73,7 @@ class Batch:
         part = slice(at, at + self.limit)
         count = len(columns.sequences[part])
         self._positions[:count] = columns.positions[part]
-        self._ids[:count] = columns.sequences[part]
+        self._place(columns.sequences[part])
         self._wanted[:count] = columns.wanted[part]
         if isinstance(columns.values, list):
             batch = self._text
@@ -80,6 +83,21 @@ class Batch:
             _point(batch, 'embd', columns.values[part])
         batch.n_tokens = count
         return batch
+
+    def _place(self, owners: list[tuple[int, ...]]) -> None:
+        """Say which sequences each token belongs to; tokens of the same ones share a list."""
+        ids: list[int] = []
+        places: dict[tuple[int, ...], int] = {}
+        for owner in owners:
+            if owner not in places:
+                places[owner] = len(ids)
+                ids.extend(owner)
+        if len(ids) > len(self._ids):
+            self._ids = np.zeros(2 * len(ids), np.int32)
+        self._ids[: len(ids)] = ids
+        start, size = self._ids.ctypes.data, self._ids.itemsize
+        self._counts[: len(owners)] = [len(owner) for owner in owners]
+        self._pointers[: len(owners)] = [start + size * places[owner] for owner in owners]
 
     def _batch(self) -> Any:
         batch = llama_cpp.llama_batch()

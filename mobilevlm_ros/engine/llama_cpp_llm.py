@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 from collections import Counter
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 
 import llama_cpp
@@ -126,8 +126,7 @@ class LlamaCppLanguageModel:
         check_parts(self, parts)
         for part in parts:
             self._check_tokens(part.tokens)
-        lengths = {part.sequence: self._lengths[part.sequence] for part in parts}
-        rows = self._append(columns_of_parts(parts, lengths))
+        rows = self._append(columns_of_parts(parts, self._lengths))
         ends = accumulate(part.rows for part in parts)
         return [rows[end - part.rows : end] for part, end in zip(parts, ends, strict=True)]
 
@@ -169,7 +168,7 @@ class LlamaCppLanguageModel:
         """Decode all columns; returns the logits that they want, or takes all of them back."""
         if not self._context:
             raise ClosedError('the language model was closed before the answer was complete')
-        counts = Counter(columns.sequences)
+        counts = Counter(chain.from_iterable(columns.sequences))
         steps = range(0, len(columns), self._batch.limit)
         try:
             rows = [self._decode_batch(columns, at, keep=len(steps) == 1) for at in steps]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -48,6 +49,9 @@ class LanguageModel(Protocol):
     def decode_parts(self, parts: Sequence[Part]) -> list[Floats]:
         """Append tokens to several sequences at once.
 
+        Args:
+            parts: those of the same sequence come one behind the other.
+
         Returns:
             for each part the logits after its last tokens, float32 (rows, vocabulary). They may
             be overwritten by the next call.
@@ -86,9 +90,7 @@ def create_llm(bundle: Bundle, config: EngineConfig, sequences: int, shared: int
     if config.llm == 'fake':
         from mobilevlm_ros.engine.fake import FakeLanguageModel
 
-        return FakeLanguageModel(
-            bundle.vision.width, length, sequences, cells=length + shared
-        )
+        return FakeLanguageModel(bundle.vision.width, length, sequences, cells=length + shared)
     from mobilevlm_ros.engine.llama_cpp_llm import LlamaCppLanguageModel
 
     return LlamaCppLanguageModel(
@@ -114,14 +116,27 @@ def shared_cells(bundle: Bundle, config: EngineConfig) -> int:
 
 def check_parts(llm: LanguageModel, parts: Sequence[Part]) -> None:
     """Raise unless these parts can be decoded together."""
-    if len({part.sequence for part in parts}) != len(parts):
-        raise BackendError('a batch has two parts of the same sequence')
     if not parts:
         raise BackendError('nothing to decode: the list of parts is empty')
+    coming: Counter[int] = Counter()
     for part in parts:
-        check_append(llm, part.sequence, len(part.tokens))
-        if not 0 <= part.rows <= len(part.tokens):
-            raise BackendError(f'{part.rows} rows of logits of {len(part.tokens)} tokens')
+        count = len(part.tokens)
+        for sequence in part.sequences:
+            check_append(llm, sequence, count, coming[sequence])
+        if not 0 <= part.rows <= count:
+            raise BackendError(f'{part.rows} rows of logits of {count} tokens')
+        if part.also:
+            _check_alike(llm, part.sequences, coming)
+        coming.update(dict.fromkeys(part.sequences, count))
+
+
+def _check_alike(llm: LanguageModel, sequences: Sequence[int], coming: Counter[int]) -> None:
+    """Raise unless these sequences can share tokens: native code refuses the whole batch."""
+    problem = f'sequences {tuple(sequences)} cannot share tokens'
+    if len(set(sequences)) < len(sequences):
+        raise BackendError(f'{problem}: one is named twice')
+    if len({llm.length(sequence) + coming[sequence] for sequence in sequences}) > 1:
+        raise BackendError(f'{problem}: lengths differ')
 
 
 def check_truncate(llm: LanguageModel, sequence: int, length: int) -> None:
@@ -133,12 +148,19 @@ def check_truncate(llm: LanguageModel, sequence: int, length: int) -> None:
         )
 
 
-def check_append(llm: LanguageModel, sequence: int, count: int) -> None:
-    """Raise unless so many tokens can be appended: native code would abort the process."""
+def check_append(llm: LanguageModel, sequence: int, count: int, coming: int = 0) -> None:
+    """Raise unless so many tokens can be appended: native code would abort the process.
+
+    Args:
+        llm: whose sequence it is.
+        sequence: its number.
+        count: tokens.
+        coming: tokens that are appended before.
+    """
     check_sequence(llm, sequence)
     if count < 1:
         raise BackendError('nothing to decode: the list of tokens is empty')
-    room = llm.context_length - llm.length(sequence)
+    room = llm.context_length - llm.length(sequence) - coming
     if count > room:
         raise BackendError(f'{count} tokens do not fit into sequence {sequence}: room for {room}')
 

@@ -86,4 +86,4 @@ def _slice(part: Part, begin: int, end: int) -> Part:
         return part
     end = min(end, size)
     rows = max(0, end - max(begin, size - part.rows))
-    return Part(part.sequence, part.tokens[begin:end], rows)
+    return Part(part.sequence, part.tokens[begin:end], rows, part.also)

@@ -18,11 +18,21 @@ R = TypeVar('R')
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Tokens to append to one sequence."""
+    """Tokens to append to one sequence, or to several that are alike.
+
+    Several share the cells of these tokens, as if one had been copied afterwards, so that parts
+    behind can tell them apart within the same step.
+    """
 
     sequence: int
     tokens: Sequence[int]
     rows: int = 1  # of logits wanted: those after each of so many of the last tokens
+    also: tuple[int, ...] = ()  # other sequences that hold the same as this one so far
+
+    @property
+    def sequences(self) -> tuple[int, ...]:
+        """All that the tokens go to."""
+        return (self.sequence, *self.also)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -28,6 +28,34 @@ def test_parts_of_several_sequences_decode_as_each_would_alone(llm: LlamaCppLang
     np.testing.assert_allclose(llm.decode(3, [303]), second[0], atol=NEAR, rtol=NEAR)
 
 
+@pytest.mark.parametrize('batch_tokens', [512, 4])
+def test_tokens_that_sequences_share_are_those_of_each(load: LoadLlama, batch_tokens: int) -> None:
+    llm = load(batch_tokens=batch_tokens)
+    stem, ends = [300, 301, 302], {0: [303, 304], 1: [305], 2: [306]}
+    shared = Part(0, stem, rows=2, also=(1, 2))
+    found = llm.decode_parts(
+        [shared, *(Part(s, tokens, len(tokens)) for s, tokens in ends.items())]
+    )
+    assert [llm.length(sequence) for sequence in range(4)] == [5, 4, 4, 0]
+    for (sequence, tokens), rows in zip(ends.items(), found[1:], strict=True):
+        llm.remove(3)
+        alone = llm.decode_parts([Part(3, [*stem, *tokens], rows=2 + len(tokens))])[0]
+        np.testing.assert_allclose(alone, [*found[0], *rows], atol=NEAR, rtol=NEAR)
+        assert llm.decode(sequence, [307]).argmax() == llm.decode(3, [307]).argmax()
+
+
+def test_sequences_that_shared_tokens_free_them_one_by_one(load: LoadLlama) -> None:
+    llm = load(cells=256, context_length=200, sequences=3)
+    for _ in range(3):
+        llm.decode_parts([Part(0, [1] * 150, also=(1, 2)), *(Part(s, [300]) for s in range(3))])
+        llm.remove(0)
+        llm.remove(2)
+        with pytest.raises(BackendError, match='no room'):
+            llm.decode_parts([Part(0, [1] * 150, also=(2,)), Part(2, [300])])
+        assert [llm.length(sequence) for sequence in range(3)] == [0, 151, 0]
+        llm.remove(1)
+
+
 def test_parts_that_take_several_batches_keep_all_rows(load: LoadLlama) -> None:
     llm = load(batch_tokens=32)
     tokens = list(range(300, 330))
@@ -52,8 +80,12 @@ def test_parts_that_find_no_room_leave_every_sequence_as_it_was(load: LoadLlama)
 def test_parts_that_make_no_sense_are_our_error(llm: LlamaCppLanguageModel) -> None:
     for parts, message in (
         ([], 'list of parts is empty'),
-        ([Part(0, [1]), Part(0, [1])], 'two parts of the same sequence'),
         ([Part(0, [1], rows=2)], '2 rows of logits of 1 tokens'),
+        ([Part(0, [1]), Part(0, [])], 'list of tokens is empty'),
+        ([Part(0, [1] * 60), Part(0, [1] * 37)], 'do not fit into sequence 0: room for 36'),
+        ([Part(0, [1], also=(99,))], 'no sequence 99'),
+        ([Part(0, [1], also=(0,))], 'cannot share tokens: one is named twice'),
+        ([Part(0, [1]), Part(0, [1], also=(1,))], 'cannot share tokens: lengths differ'),
     ):
         with pytest.raises(BackendError, match=message):
             llm.decode_parts(parts)

@@ -99,14 +99,15 @@ def test_cancelling_an_answer_ends_it_at_the_next_token(start: Start) -> None:
     assert worker.load().active == 0 or text_of(worker.submit(Q))
 
 
-def test_cancelling_before_the_first_token_is_an_error(start: Start) -> None:
+def test_cancelling_before_all_choices_are_scored_is_an_error(start: Start) -> None:
     engine = create_fake_engine()
     gate = engine.language.llm.decode_parts = Gate(  # type: ignore[method-assign]
         engine.language.llm.decode_parts
     )
     worker = start(engine)
     worker.show(grey(5))
-    reply = worker.submit(Question('Q', choices=('yes', 'no')))
+    more_than_one_step = tuple(map(str, range(100, 164)))
+    reply = worker.submit(Question('Q', choices=more_than_one_step))
     assert gate.entered.wait(WAIT_S)
     reply.cancel()
     gate.open()
