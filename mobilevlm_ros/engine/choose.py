@@ -33,10 +33,10 @@ class Pool(Protocol):
     """Sequences to borrow."""
 
     @property
-    def free(self) -> int:
-        """How many may be taken now."""
+    def spare(self) -> int:
+        """How many may be taken now beside those that others surely need."""
 
-    def take(self, source: int) -> int:
+    def take_scratch(self, source: int) -> int:
         """An empty sequence, made to begin as another one is now."""
 
     def give_back(self, sequence: int) -> None:
@@ -100,7 +100,7 @@ def score(
     common = common_beginning([tuple(choice) for choice in choices])
     rest = branches([tuple(choice) for choice in choices], len(common))
     _check_room(llm, source, len(question) + max(map(len, choices)))
-    base = pool.take(source)
+    base = pool.take_scratch(source)
     stem = Part(base, [*question, *common], len(common) + 1)
     try:
         scores = yield from _score(llm, pool, stem, rest, complete)
@@ -117,7 +117,7 @@ def _score(
     behind = [tokens[stem.rows :] for tokens in complete]
     length = llm.length(stem.sequence) + len(stem.tokens)
     while waiting:
-        count = wave(waiting, 1 + pool.free, llm.context_length - length)
+        count = wave(waiting, 1 + pool.spare, llm.context_length - length)
         logits = yield from _decode(pool, stem.sequence, parts, waiting[:count])
         if parts:
             scores += log_likelihoods(logits[0], [tokens[: stem.rows] for tokens in complete])
@@ -145,7 +145,7 @@ def _decode(
     scratch: list[int] = []
     try:
         for _ in wave[1:]:
-            scratch.append(pool.take(base))
+            scratch.append(pool.take_scratch(base))
         shared = [replace(part, also=tuple(scratch)) for part in before]
         places = zip([base, *scratch], wave, strict=True)
         logits = yield [*shared, *(Part(at, b.tokens, len(b.tokens)) for at, b in places)]

@@ -14,7 +14,7 @@ from mobilevlm_ros.engine.errors import BusyError
 from mobilevlm_ros.engine.llm import LanguageModel
 
 HEAD = 0
-SCRATCH = 32  # lent while choices are scored; fewer only make that take more steps
+SCRATCH = 32  # lent while choices are scored, at most; fewer only make that take more steps
 
 
 def sequences_needed(config: EngineConfig) -> int:
@@ -29,6 +29,7 @@ class SequencePool:
         """Decode the prompt head into its own sequence."""
         self._llm = llm
         self._free = list(range(HEAD + 1, llm.sequences))
+        self._scratch: set[int] = set()
         llm.decode(HEAD, head)
 
     @property
@@ -41,6 +42,11 @@ class SequencePool:
         """How many may be taken now."""
         return len(self._free)
 
+    @property
+    def spare(self) -> int:
+        """How many may be taken as scratch now, which leaves frames and questions theirs."""
+        return max(0, min(self.free, SCRATCH - len(self._scratch)))
+
     def take(self, source: int) -> int:
         """An empty sequence, made to begin as another one is now; it must be given back."""
         if not self._free:
@@ -49,7 +55,14 @@ class SequencePool:
         self._llm.copy(source, sequence)
         return sequence
 
+    def take_scratch(self, source: int) -> int:
+        """The same, counted as scratch."""
+        sequence = self.take(source)
+        self._scratch.add(sequence)
+        return sequence
+
     def give_back(self, sequence: int) -> None:
         """Empty a sequence that was taken, for others to take."""
         self._llm.remove(sequence)
+        self._scratch.discard(sequence)
         self._free.append(sequence)

@@ -9,7 +9,7 @@ from mobilevlm_ros.engine import BackendError, BusyError, FakeLanguageModel, Too
 from mobilevlm_ros.engine.choices import Branch, Verdict, log_likelihoods
 from mobilevlm_ros.engine.choose import choose, score, wave
 from mobilevlm_ros.engine.llm import LanguageModel
-from mobilevlm_ros.engine.sequences import HEAD, SequencePool
+from mobilevlm_ros.engine.sequences import HEAD, SCRATCH, SequencePool
 from mobilevlm_ros.engine.steps import Part, decode_step, run_alone
 from tests.engine.support import LoadLlama
 
@@ -117,6 +117,17 @@ def test_choices_wait_for_sequences_in_waves(fake: FakeLanguageModel, pool: Sequ
     steps = steps_of(fake, pool, *'abcde')
     assert [len(step) for step in steps] == [3, 2, 1]
     assert pool.free == 7 - len(taken)
+
+
+def test_many_choices_leave_the_sequences_of_others_alone() -> None:
+    fake = FakeLanguageModel(sequences=60)
+    pool = SequencePool(fake, [fake.bos])
+    tasks = [choose(fake, pool, HEAD, [1], [[number] for number in range(64)]) for _ in range(2)]
+    assert [len(next(task)) for task in tasks] == [1 + SCRATCH, 1 + 1]
+    assert pool.free == 59 - SCRATCH - 1
+    for task in tasks:
+        task.close()
+    assert (pool.free, pool.spare) == (59, SCRATCH)
 
 
 def test_a_wave_has_no_more_tokens_than_fit_into_one_context() -> None:
