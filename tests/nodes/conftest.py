@@ -123,8 +123,8 @@ def start_fake(start):
 class Client:
     """A node of the test's own, spun only while something is waited for."""
 
-    def __init__(self, patience_s, namespace=''):
-        self.node = rclpy.create_node('tester', namespace=namespace)
+    def __init__(self, node, patience_s):
+        self.node = node
         self._patience_s = patience_s
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
@@ -256,11 +256,26 @@ def start_slow(start, client, processes):
 
 
 @pytest.fixture
-def client_in(ros_domain, slack):
-    """Makes a client in a namespace."""
+def make_node(ros_domain):
+    """Makes nodes of the test's own, gone from the domain before another test may take it."""
     rclpy.init()
-    yield lambda namespace: Client(min(20 + 4 * slack, 90), namespace)
+    made = []
+
+    def make(name, **options):
+        made.append(rclpy.create_node(name, **options))
+        return made[-1]
+
+    yield make
+    for node in made:
+        node.destroy_node()
     rclpy.try_shutdown()
+
+
+@pytest.fixture
+def client_in(make_node, slack):
+    """Makes a client in a namespace."""
+    patience_s = min(20 + 4 * slack, 90)
+    return lambda namespace: Client(make_node('tester', namespace=namespace), patience_s)
 
 
 @pytest.fixture

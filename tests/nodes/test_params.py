@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
-import rclpy
 from rcl_interfaces.msg import ParameterType
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from mobilevlm_ros.engine import ConfigError, EngineConfig
@@ -29,17 +27,12 @@ class Example:
 
 
 @pytest.fixture
-def node(ros_domain):
-    rclpy.init()
-    made = []
-
+def node(make_node):
     def make(**overrides):
         values = [Parameter(name, value=value) for name, value in overrides.items()]
-        made.append(Node('example', parameter_overrides=values))
-        return made[-1]
+        return make_node('example', parameter_overrides=values)
 
-    yield make
-    rclpy.try_shutdown()
+    return make
 
 
 def test_fields_become_described_read_only_parameters(node):

@@ -3,7 +3,6 @@
 import time
 
 import pytest
-import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
 from mobilevlm_ros.engine import EngineWorker, Question, create_fake_engine
@@ -14,10 +13,8 @@ pytestmark = pytest.mark.ros
 
 
 @pytest.fixture
-def node(ros_domain):
-    rclpy.init()
-    yield rclpy.create_node('scenes')
-    rclpy.try_shutdown()
+def node(make_node):
+    return make_node('scenes')
 
 
 @pytest.mark.parametrize(('closed', 'codes'), [(False, ['NO_IMAGE']), (True, [])])
