@@ -141,7 +141,7 @@ def wave(waiting: Sequence[Branch], sequences: int, room: int) -> int:
 def _decode(
     pool: Pool, base: int, before: Sequence[Part], wave: Sequence[Branch]
 ) -> Generator[Step, Logits, Logits]:
-    """One step; its first branch goes on in the question's own sequence."""
+    """One step: parts of `base` that all branches share, and the branches, the first in `base`."""
     scratch: list[int] = []
     try:
         for _ in wave[1:]:

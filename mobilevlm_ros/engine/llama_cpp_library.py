@@ -86,7 +86,8 @@ def context_params(cells: int, sequences: int, batch_tokens: int, threads: int) 
     """Parameters of a context whose sequences share one cache of so many cells."""
     params = llama_cpp.llama_context_default_params()
     params.n_ctx = -(-cells // 256) * 256
-    params.n_batch = params.n_ubatch = batch_tokens
+    # Room for a token of each sequence: llama.cpp ends the process where there is less.
+    params.n_batch = params.n_ubatch = max(batch_tokens, sequences)
     params.n_seq_max = sequences
     params.kv_unified = True  # without it a copied sequence would copy its data
     params.n_threads = params.n_threads_batch = threads

@@ -28,7 +28,7 @@ def test_parts_of_several_sequences_decode_as_each_would_alone(llm: LlamaCppLang
     np.testing.assert_allclose(llm.decode(3, [303]), second[0], atol=NEAR, rtol=NEAR)
 
 
-@pytest.mark.parametrize('batch_tokens', [512, 4])
+@pytest.mark.parametrize('batch_tokens', [512, 4, 2])
 def test_tokens_that_sequences_share_are_those_of_each(load: LoadLlama, batch_tokens: int) -> None:
     llm = load(batch_tokens=batch_tokens)
     stem, ends = [300, 301, 302], {0: [303, 304], 1: [305], 2: [306]}
