@@ -41,6 +41,7 @@ camera cannot keep its rate, if memory, threads or open files of vlm_node grow, 
 left in /dev/shm.
 """
 SAMPLES = 24  # at least, however short the run
+REMOVED_WITHIN_S = 3.0  # a port that is in no memory any more, but not yet removed
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -60,7 +61,10 @@ def main(argv: list[str] | None = None) -> int:
     except RunError as error:
         sys.stderr.write(f'soak: {error}\n')
         return 2
-    soak = soak.ended(left_of(mapped - before))
+    if left := left_of(mapped - before):
+        time.sleep(REMOVED_WITHIN_S)
+        left = left_of(mapped - before)
+    soak = soak.ended(left)
     sys.stdout.write(table(soak) + '\n')
     if options.json:
         options.json.write_text(json.dumps(to_json(soak), indent=1) + '\n', encoding='utf-8')
