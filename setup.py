@@ -18,8 +18,8 @@ ONNX = ['onnxruntime>=1.18']
 CONVERT = [*LLAMA, *ONNX, 'gguf', 'huggingface_hub', 'onnx', 'onnxscript', 'protobuf',
            'safetensors', 'sentencepiece', 'torch>=2.5', 'transformers>=5']
 TRAIN = [*CONVERT, 'matplotlib']
-DEV = ['cuda-bindings', 'hypothesis', 'jsonschema', 'mistral_common', 'mypy', 'py_trees', 'pytest',
-       'pytest-timeout', 'ruff', 'scikit-image', 'types-PyYAML']
+DEV = ['cuda-bindings', 'hypothesis', 'jsonschema', 'markdown-it-py', 'mistral_common', 'mypy',
+       'py_trees', 'pytest', 'pytest-timeout', 'ruff', 'scikit-image', 'types-PyYAML']
 
 NEED_ROS = [f'mobilevlm_ros.{part}*' for part in ('nodes', 'demo', 'trials')]
 

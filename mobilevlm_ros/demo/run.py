@@ -44,10 +44,10 @@ class DemoRun:
         Raises:
             RunError: if a node died, no frame came or a question was not answered.
         """
+        self._report.begin()  # captions may come at once
         self._wait(self._robot.service_is_ready, START_WITHIN_S, 'vlm_node offers no service')
         self._wait(self._robot.pose, START_WITHIN_S, 'no frame came from sim_node')
         self._connect()
-        self._report.begin()
         end = time.monotonic() + seconds
         while time.monotonic() < end or (
             self._report.counted < questions and time.monotonic() < end + OVERTIME_S
