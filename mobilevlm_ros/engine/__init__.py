@@ -15,6 +15,7 @@ from mobilevlm_ros.engine.errors import (
     ConfigError,
     DeadlineError,
     ImageError,
+    InterruptionError,
     MemoryShortError,
     MobileVlmError,
     NoImageError,
@@ -32,6 +33,7 @@ from mobilevlm_ros.engine.fake import (
 from mobilevlm_ros.engine.gates import Gate
 from mobilevlm_ros.engine.images import decode_image, image_paths, read_image
 from mobilevlm_ros.engine.requests import Reply
+from mobilevlm_ros.engine.timing import Arrival, ms_since
 from mobilevlm_ros.engine.types import (
     CAPTION,
     INTERACTIVE,
@@ -51,6 +53,7 @@ __all__ = [
     'INTERACTIVE',
     'PROBE',
     'Answer',
+    'Arrival',
     'BackendError',
     'Bundle',
     'BundleError',
@@ -72,6 +75,7 @@ __all__ = [
     'Frame',
     'Gate',
     'ImageError',
+    'InterruptionError',
     'Load',
     'MemoryShortError',
     'MobileVlmError',
@@ -89,6 +93,7 @@ __all__ = [
     'fake_bundle',
     'image_paths',
     'load_bundle',
+    'ms_since',
     'open_engine',
     'read_image',
     'setting',

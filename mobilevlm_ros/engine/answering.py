@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from mobilevlm_ros.engine import prompt
@@ -13,7 +13,7 @@ from mobilevlm_ros.engine.choices import check_choices
 from mobilevlm_ros.engine.choose import choose
 from mobilevlm_ros.engine.config import EngineConfig
 from mobilevlm_ros.engine.constraint import Constraint, create_constraint
-from mobilevlm_ros.engine.errors import TooLongError
+from mobilevlm_ros.engine.errors import InterruptionError, TooLongError
 from mobilevlm_ros.engine.frames import HeldFrame, HeldFrames
 from mobilevlm_ros.engine.generation import Extend, Generation, Limits, OnChunk, one_token
 from mobilevlm_ros.engine.llm import LanguageModel
@@ -21,7 +21,7 @@ from mobilevlm_ros.engine.sampling import Sampler, create_sampler
 from mobilevlm_ros.engine.sequences import SequencePool
 from mobilevlm_ros.engine.sessions import Session, Sessions, Turn
 from mobilevlm_ros.engine.steps import Task
-from mobilevlm_ros.engine.timing import Arrival, PromptSize, Stopwatch
+from mobilevlm_ros.engine.timing import Arrival, PromptSize, Stopwatch, ms_since
 from mobilevlm_ros.engine.types import Answer, Chunk, Frame, Question, Timing
 from mobilevlm_ros.engine.vocabulary import Vocabulary, read_vocabulary
 
@@ -48,7 +48,7 @@ class Reply:
 
     text: str
     finish_reason: str
-    tokens: tuple[int, ...]  # as a conversation goes on with them
+    tokens: tuple[int, ...] = ()  # as a conversation goes on with them
     generated: int = 0
     probabilities: tuple[float, ...] = ()
     choice: int = -1
@@ -133,31 +133,50 @@ class Answerer:
     ) -> Task[Answer]:
         found = self._llm.length(sequence)
         way = self._choose if asked.question.choices else self._generate
-        reply = yield from way(asked, sequence, tokens, watch)
+        try:
+            reply = yield from way(asked, sequence, tokens, watch)
+        except InterruptionError as end:  # before the first token, or while choices are scored
+            reply = Reply('', end.finish_reason)
         if session is not None and reply.tokens:
             session.turns.append(Turn(asked.question.text, reply.tokens))
         size = PromptSize(found - held.visual_tokens + len(tokens), held.visual_tokens, found)
         timing = watch.timing(size, reply.generated)
         return self._describe(asked.question, held.frame, reply, timing)
 
+    def unanswered(
+        self, asked: Asked, finish_reason: str, camera: str = '', frame: Frame | None = None
+    ) -> Answer:
+        """What there is of an answer that ended before it began; from any thread.
+
+        Args:
+            asked: the question.
+            finish_reason: deadline or cancelled.
+            camera: that it is about; empty: not known.
+            frame: that it is about; None: not known yet.
+        """
+        waited_ms = ms_since(asked.arrival.at)
+        timing = Timing(queue_ms=waited_ms, total_ms=waited_ms)
+        answer = self._describe(asked.question, frame, Reply('', finish_reason), timing)
+        return answer if frame else replace(answer, camera=camera)
+
     def _describe(
-        self, question: Question, frame: Frame, reply: Reply, timing: Timing
+        self, question: Question, frame: Frame | None, reply: Reply, timing: Timing
     ) -> Answer:
         return Answer(
             text=reply.text,
             question=question.text,
             finish_reason=reply.finish_reason,
             timing=timing,
-            stamp_ns=frame.stamp_ns,
-            camera=frame.camera,
-            frame_id=frame.frame_id,
+            stamp_ns=frame.stamp_ns if frame else 0,
+            camera=frame.camera if frame else '',
+            frame_id=frame.frame_id if frame else '',
             model=self._bundle.name,
             backend=self._backend,
             session=question.session,
             choices=question.choices,
             probabilities=reply.probabilities,
             choice=reply.choice,
-            abstained=bool(question.choices) and reply.choice < 0,
+            abstained=reply.finish_reason == 'choice' and reply.choice < 0,
         )
 
     def _generate(

@@ -70,6 +70,7 @@ class Board:
 
     def next_image(self, look_due: bool) -> Request | None:
         """The next image of a question to encode; by turns with looks that are due."""
+        self.images = [request for request in self.images if not request.reply.done()]
         if not self.images or (look_due and not self._image_next):
             self._image_next = True
             return None
@@ -119,7 +120,7 @@ class Board:
         return requests
 
     def _check_queue(self, requests: list[Request]) -> None:
-        count = sum(r.rank[0] < CAPTION and not r.reply.cancelled() for r in self.waiting)
+        count = sum(r.rank[0] < CAPTION and not r.reply.done() for r in self.waiting)
         if count + len(requests) > self.queue_size:
             raise BusyError(f'{count} questions are waiting already; ask again later')
 

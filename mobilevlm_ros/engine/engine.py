@@ -155,10 +155,11 @@ class Engine:
         arrival = Arrival()
         patience = Patience(self.deadline(question, arrival), cancelled)
         outcome = Collected(patience)
-        if error := patience.interruption():
-            raise error
-        held = self._find(question, camera, frame)
         asked = Asked(question, arrival, outcome.results.append)
+        if end := patience.interruption():
+            yield self.language.unanswered(asked, end.finish_reason, camera, frame)
+            return
+        held = self._find(question, camera, frame)
         try:
             job = self.language.answer(asked, held, outcome)
         finally:

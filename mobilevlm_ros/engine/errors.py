@@ -12,14 +12,16 @@ MobileVlmError                 code
 ├── NoImageError               NO_IMAGE     nothing to answer about yet
 ├── StaleImageError            STALE        the image is older than the question allows
 ├── BusyError                  BUSY         the queue is full
-├── DeadlineError              DEADLINE     the deadline passed before the first token
-├── CancelledError             CANCELLED    the asker gave up
-│   └── ClosedError                         the engine was closed
+├── ClosedError                CANCELLED    the engine was closed under the request, or before it
+├── InterruptionError                       the asker waits no more
+│   ├── DeadlineError          DEADLINE     the deadline passed
+│   └── CancelledError         CANCELLED    the asker cancelled
 └── BackendError               INTERNAL     an inference library failed, or is not there
     ├── PlanError                           no TensorRT plan that could be used
     └── MemoryShortError                    less memory is free than the work needs
 
-`code` names a constant of msg/Status, so that nodes need no table of their own.
+`code` names a constant of msg/Status, so that nodes need no table of their own. Interruptions stay
+inside: the question ends with what there is of its answer.
 """
 
 from __future__ import annotations
@@ -101,20 +103,30 @@ class BusyError(MobileVlmError):
     code = 'BUSY'
 
 
-class DeadlineError(MobileVlmError):
-    """The deadline passed before the first token."""
-
-    code = 'DEADLINE'
-
-
-class CancelledError(MobileVlmError):
-    """The asker gave up."""
+class ClosedError(MobileVlmError):
+    """The engine was closed under the request, or before it."""
 
     code = 'CANCELLED'
 
 
-class ClosedError(CancelledError):
-    """The engine was closed under the request, or before it."""
+class InterruptionError(MobileVlmError):
+    """The asker waits no more; `finish_reason` is that of the answer."""
+
+    finish_reason: ClassVar[str] = ''
+
+
+class DeadlineError(InterruptionError):
+    """The deadline passed."""
+
+    code = 'DEADLINE'
+    finish_reason = 'deadline'
+
+
+class CancelledError(InterruptionError):
+    """The asker cancelled."""
+
+    code = 'CANCELLED'
+    finish_reason = 'cancelled'
 
 
 class BackendError(MobileVlmError):

@@ -10,7 +10,12 @@ from typing import Protocol
 
 import numpy as np
 
-from mobilevlm_ros.engine.errors import BackendError, CancelledError, DeadlineError
+from mobilevlm_ros.engine.errors import (
+    BackendError,
+    CancelledError,
+    DeadlineError,
+    InterruptionError,
+)
 from mobilevlm_ros.engine.llm import LanguageModel
 from mobilevlm_ros.engine.sampling import Sampler
 from mobilevlm_ros.engine.steps import Logits, Part, Step, Task
@@ -58,12 +63,12 @@ class Patience:
     deadline: float = math.inf  # on time.perf_counter
     cancelled: Callable[[], bool] = never
 
-    def interruption(self) -> CancelledError | DeadlineError | None:
+    def interruption(self) -> InterruptionError | None:
         """What to raise if that is over."""
         if self.cancelled():
-            return CancelledError('the question was cancelled before its answer began')
+            return CancelledError('the question was cancelled')
         if time.perf_counter() >= self.deadline:
-            return DeadlineError('the deadline passed before the answer began; allow more time')
+            return DeadlineError('the deadline passed')
         return None
 
 
@@ -123,10 +128,8 @@ class Generation:
                 left = self._limits.max_tokens - self.tokens
                 extended = self._extend(self._sequence, tokens[-1], self._sampler, left)
                 tokens = yield from extended
-        except CancelledError:
-            self.finish_reason = 'cancelled'
-        except DeadlineError:
-            self.finish_reason = 'deadline'
+        except InterruptionError as end:
+            self.finish_reason = end.finish_reason
         self._finish()
 
     def _take(self, tokens: Sequence[int]) -> bool:

@@ -48,6 +48,7 @@ class Language:
         self._answerer = Answerer(
             bundle, config, llm, self.pool, self.frames, self.sessions, age_s, backend
         )
+        self.unanswered = self._answerer.unanswered
 
     @property
     def questions(self) -> Sequence[Job]:

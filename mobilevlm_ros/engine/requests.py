@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-import threading
+from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from mobilevlm_ros.engine.answering import Asked
-from mobilevlm_ros.engine.errors import BackendError, MobileVlmError
+from mobilevlm_ros.engine.errors import BackendError, InterruptionError, MobileVlmError
 from mobilevlm_ros.engine.frames import HeldFrame
 from mobilevlm_ros.engine.generation import Patience
 from mobilevlm_ros.engine.types import INTERACTIVE, Answer, Frame, Question
@@ -23,25 +24,32 @@ _numbers = itertools.count()
 class Reply(Future[Answer]):
     """What will have the answer, or a MobileVlmError."""
 
-    def __init__(self) -> None:
+    def __init__(self, unanswered: Callable[[], Answer]) -> None:
+        """Nothing is there yet.
+
+        Args:
+            unanswered: makes the answer of a question that is cancelled while it waits.
+        """
         super().__init__()
         self.begun = False  # the answer; from then on there is something to be had of it
         self.stopped = False
-        self._cancelling = threading.RLock()
+        self._unanswered = unanswered
 
     def cancel(self) -> bool:
         """End the question: at once if it waits, else at the next token.
 
-        An answer that has begun ends with what it has, and `cancelled` as its finish_reason.
+        It has an answer all the same: what there is of it, and `cancelled` as its finish_reason.
 
         Returns:
             false if it had ended already.
         """
+        if self.done():
+            return False
         self.stopped = True
-        with self._cancelling:
-            if not self.begun and not self.done() and super().cancel():
-                self.set_running_or_notify_cancel()  # else wait() would not see it
-        return self.cancelled() or not self.done()
+        if not self.begun:
+            with suppress(InvalidStateError):
+                self.set_result(self._unanswered())
+        return True
 
 
 @dataclass(slots=True, eq=False)
@@ -52,11 +60,17 @@ class Group:
     held: HeldFrame | None = None  # once the first has begun
 
 
+# Makes the answer of a question that ended before it began, with a finish_reason, the camera that
+# it is about, and the frame if it is known.
+Unanswered = Callable[[Asked, str, str, 'Frame | None'], Answer]
+
+
 @dataclass(slots=True, eq=False)
 class Request:
     """A question, and the future that its answer or error goes to, whichever comes first."""
 
     asked: Asked
+    unanswered: Unanswered
     camera: str = ''
     group: Group = field(default_factory=Group)
     image: Frame | None = None  # to be looked at for this question alone
@@ -66,8 +80,11 @@ class Request:
     needs: int = 0  # number of the frame that must be held first
     waits: bool = False  # whether that frame was not yet held when the question came
     held: HeldFrame | None = None  # its own image
-    reply: Reply = field(default_factory=Reply)
     number: int = field(default_factory=_numbers.__next__)
+    reply: Reply = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reply = Reply(partial(self._ended, 'cancelled'))
 
     @property
     def question(self) -> Question:
@@ -79,7 +96,7 @@ class Request:
         """The order in which questions begin: by priority, then as they came."""
         return self.question.priority or INTERACTIVE, self.number
 
-    def interruption(self) -> MobileVlmError | None:
+    def interruption(self) -> InterruptionError | None:
         """What to raise if the asker waits no more."""
         return Patience(self.deadline, lambda: self.reply.stopped).interruption()
 
@@ -89,9 +106,17 @@ class Request:
             self.reply.set_result(answer)
 
     def fail(self, error: Exception) -> None:
-        """Deliver the error, unless something was delivered already."""
+        """Deliver the error, or for an interruption an answer without text, unless it ended."""
+        if isinstance(error, InterruptionError):
+            self.succeed(self._ended(error.finish_reason))
+            return
         with suppress(InvalidStateError):
             self.reply.set_exception(as_engine_error(error))
+
+    def _ended(self, finish_reason: str) -> Answer:
+        """The answer, if it ends before it begins."""
+        frame = self.image or (self.group.held.frame if self.group.held else None)
+        return self.unanswered(self.asked, finish_reason, self.camera, frame)
 
 
 def as_engine_error(error: Exception) -> MobileVlmError:

@@ -45,11 +45,12 @@ class Stopwatch:
         """The timing of an answer that has ended."""
         arrived, looked = self.arrival.at, self.arrival.looked
         before = looked or Timing(image_age_ms=self.image_age_ms)
+        prefilled = self.prefilled or time.perf_counter()  # or it was interrupted before
         return Timing(
             image_age_ms=before.image_age_ms,
             queue_ms=max(0.0, (self.begin - arrived) * 1e3 - before.total_ms),
             encode_ms=before.encode_ms,
-            prefill_ms=before.prefill_ms + (self.prefilled - self.begin) * 1e3,
+            prefill_ms=before.prefill_ms + (prefilled - self.begin) * 1e3,
             first_token_ms=(self.first_at - arrived) * 1e3 if self.first_at else 0.0,
             decode_ms=(self.last_at - self.first_at) * 1e3,
             total_ms=ms_since(arrived),

@@ -67,6 +67,8 @@ class Question:
         _check_range('deadline_s', self.deadline_s)
         _check_range('min_probability', self.min_probability, 1)
         _check_range('repeat_penalty', self.repeat_penalty, 2)
+        if 0 < self.repeat_penalty < 1:
+            raise QuestionError(f'repeat_penalty is {self.repeat_penalty}; 1 is none, 2 most')
         if self.priority > CAPTION:
             raise QuestionError(f'priority is {self.priority}; {CAPTION} is the least urgent')
         _check_session(self.session)
@@ -116,6 +118,11 @@ class Answer:
     probabilities: tuple[float, ...] = ()  # of each choice; their sum is one
     choice: int = -1  # number of the likeliest; -1: abstained, or free text
     abstained: bool = False
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether it was cancelled or too late before anything was found."""
+        return self.finish_reason in ('deadline', 'cancelled') and not self.text
 
 
 @dataclass(frozen=True, slots=True)

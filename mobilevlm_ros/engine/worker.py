@@ -28,7 +28,8 @@ from mobilevlm_ros.engine.requests import Group, Reply, Request
 from mobilevlm_ros.engine.slots import FrameSource
 from mobilevlm_ros.engine.talker import Talker
 from mobilevlm_ros.engine.telling import Captions, always
-from mobilevlm_ros.engine.types import Chunk, Frame, Load, Question
+from mobilevlm_ros.engine.timing import Arrival
+from mobilevlm_ros.engine.types import Answer, Chunk, Frame, Load, Question
 
 JOIN_S = 10.0  # one look of the largest model on the slowest machine
 
@@ -96,6 +97,7 @@ class EngineWorker:
         frame: Frame | None = None,
         stamp_ns: int = 0,
         on_chunk: OnChunk = ignore,
+        arrival: Arrival | None = None,
     ) -> Reply:
         """Ask about a camera's newest held frame, without waiting.
 
@@ -107,15 +109,15 @@ class EngineWorker:
             stamp_ns: ask about the frame of this stamp, if it is still held; 0: the newest.
             on_chunk: called from the language thread with each piece of the answer; it must
                 not block.
+            arrival: when the question came; None: now.
 
         Returns:
             what will have the answer or a MobileVlmError; it has the error at once if the
             question cannot even wait.
         """
         group = Group()
-        return self._submit(
-            [self._request(question, camera, group, frame, stamp_ns, on_chunk)], newest
-        )[0]
+        request = self._request(question, camera, group, frame, stamp_ns, on_chunk, arrival)
+        return self._submit([request], newest)[0]
 
     def submit_all(
         self, questions: Sequence[Question], camera: str = '', newest: bool = False
@@ -128,10 +130,18 @@ class EngineWorker:
         requests = [self._request(question, camera, group) for question in questions]
         return self._submit(requests, newest)
 
+    def unanswered(
+        self, question: Question, finish_reason: str, camera: str, arrival: Arrival
+    ) -> Answer:
+        """The answer to a question that was never submitted: `deadline` or `cancelled`."""
+        asked = Asked(question, arrival)
+        return self._engine.language.unanswered(asked, finish_reason, camera)
+
     def load(self) -> Load:
         """How busy the engine is."""
         with self._changed:
-            return replace(self._talker.load, waiting=len(self._board.waiting))
+            waiting = sum(not request.reply.done() for request in self._board.waiting)
+            return replace(self._talker.load, waiting=waiting)
 
     def close(self) -> None:
         """Fail what waits or runs at once, end the threads, close the engine."""
@@ -164,13 +174,15 @@ class EngineWorker:
         frame: Frame | None = None,
         stamp_ns: int = 0,
         on_chunk: OnChunk = ignore,
+        arrival: Arrival | None = None,
     ) -> Request:
-        asked = Asked(question)
+        asked = Asked(question, arrival or Arrival())
         if on_chunk is not ignore:
             asked.on_chunk = partial(self._post_chunk, on_chunk)
         group.waiting += 1
         deadline = self._engine.deadline(question, asked.arrival)
-        return Request(asked, camera, group, frame, stamp_ns, deadline)
+        unanswered = self._engine.language.unanswered
+        return Request(asked, unanswered, camera, group, frame, stamp_ns, deadline)
 
     def _post_chunk(self, on_chunk: OnChunk, chunk: Chunk) -> None:
         """Show a chunk between two batches, when it can do no harm."""

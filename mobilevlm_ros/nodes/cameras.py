@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import chain
 
 from rclpy.node import Node
+from rclpy.task import Future
 
-from mobilevlm_ros.engine import EngineConfig, EngineWorker, Frame, NoImageError
+from mobilevlm_ros.engine import EngineConfig, EngineWorker, Frame, NoImageError, QuestionError
 from mobilevlm_ros.nodes.camera import Camera, CameraHealth
 from mobilevlm_ros.nodes.config import CameraConfig, VlmNodeConfig
-from mobilevlm_ros.nodes.errors import UnknownCameraError
+from mobilevlm_ros.nodes.errors import NotActiveError, UnknownCameraError
 
 SILENT_S = 0.9  # diagnostics come once a second
 WAKE_HZ = 30.0  # how often an image is taken where the engine would look at every one
@@ -42,7 +44,7 @@ class Cameras:
         self._config = config
         self._open: dict[str, Camera] = {}
         self._seen: dict[str, bool] = {}  # since the last activation: whether answered about
-        self._waiting: dict[str, list[Callable[[], None]]] = {}
+        self._waiting: dict[str, list[Future]] = {}
         self._timer = None
 
     def open(self, worker: EngineWorker, engine: EngineConfig) -> None:
@@ -65,17 +67,21 @@ class Cameras:
         for camera in self._open.values():
             camera.close()
         self._open = {}
+        for arrived in chain.from_iterable(self._waiting.values()):
+            arrived.set_result(None)
+        self._waiting = {}
 
     def _look(self) -> None:
         if not self._on_demand or self._probing():
             for camera in self._open.values():
                 camera.want()
 
-    def wait(self, name: str, arrived: Callable[[], None]) -> None:
-        """Call back once, when an image has come that was not there before."""
+    def wait(self, name: str, arrived: Future) -> None:
+        """Settle a future when an image has come that was not there before, or none will."""
         camera = self._open[name]
         camera.pull()
-        self._waiting.setdefault(name, []).append(arrived)
+        waiting = [future for future in self._waiting.get(name, []) if not future.cancelled()]
+        self._waiting[name] = [*waiting, arrived]
         camera.want()
 
     def named(self, name: str) -> str:
@@ -89,14 +95,23 @@ class Cameras:
             raise UnknownCameraError(f'no camera {name!r}; there is {", ".join(cameras)}')
         return name or cameras[0]
 
+    def check_single(self, problem: str) -> None:
+        """Raise QuestionError about a problem where one of several cameras has to be named."""
+        cameras = self._config.cameras
+        if len(cameras) > 1:
+            raise QuestionError(f'{problem}; name one of {", ".join(cameras)}')
+
     def prepare(self, name: str, newest: bool) -> bool:
         """Take what the middleware has, if it may be needed; whether to look at the newest.
 
         Until the first answer, what the engine holds may be from before a deactivation.
 
         Raises:
+            NotActiveError: if the node was deactivated while the question waited.
             NoImageError: if the camera sent nothing since the activation.
         """
+        if name not in self._open:
+            raise NotActiveError('vlm_node was deactivated; activate it, then ask')
         newest = newest or not self._seen.get(name)
         if newest or self._on_demand:
             self._open[name].pull()
@@ -121,5 +136,5 @@ class Cameras:
         self._worker.offer(name, source)
         self._seen.setdefault(name, False)
         for arrived in self._waiting.pop(name, []):
-            arrived()
+            arrived.set_result(None)
         self._on_image(name)

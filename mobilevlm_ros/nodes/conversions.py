@@ -18,11 +18,13 @@ from mobilevlm_ros.engine import (
     ImageError,
     MobileVlmError,
     Question,
-    QuestionError,
     Timing,
     decode_image,
 )
 from mobilevlm_ros.nodes.encodings import to_rgb
+from mobilevlm_ros.nodes.queries import check_query
+
+_CUT_SHORT = {'deadline': msg.Status.DEADLINE, 'cancelled': msg.Status.CANCELLED}
 
 
 def stamp_to_ns(stamp: Time) -> int:
@@ -96,12 +98,9 @@ def query_to_question(query: msg.Query, defaults: Question | None = None) -> Que
         defaults: what its zeros mean; None: the engine's own.
 
     Raises:
-        QuestionError: naming the field that is out of range.
+        QuestionError: naming the field that is out of range, or two that cannot be together.
     """
-    if query.frame > msg.Query.STAMP:
-        raise QuestionError(f'frame is {query.frame}; it is HELD, NEWEST, NEXT or STAMP (0 to 3)')
-    if query.json_schema and query.choices:
-        raise QuestionError('choices and json_schema are both given; an answer can be only one')
+    check_query(query, defaults.temperature if defaults else 0.0)
     roi = query.roi
     asked = {
         'max_tokens': query.max_tokens,
@@ -170,11 +169,12 @@ def timing_to_message(timing: Timing) -> msg.Timing:
 
 
 def answer_to_status(answer: Answer) -> msg.Status:
-    """OK, or DEADLINE for an answer that it cut short."""
-    if answer.finish_reason != 'deadline':
-        return msg.Status(code=msg.Status.OK)
-    text = 'the deadline passed; the answer is what there was by then'
-    return msg.Status(code=msg.Status.DEADLINE, message=text)
+    """OK, or what cut the answer short."""
+    code = _CUT_SHORT.get(answer.finish_reason, msg.Status.OK)
+    if code == msg.Status.OK:
+        return msg.Status(code=code)
+    cause = 'the deadline passed' if code == msg.Status.DEADLINE else 'cancelled'
+    return msg.Status(code=code, message=f'{cause}; the answer is what there was by then')
 
 
 def error_to_status(error: MobileVlmError) -> msg.Status:

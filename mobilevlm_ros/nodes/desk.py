@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Future as Job
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from rclpy.node import Node
 from rclpy.task import Future
@@ -15,18 +14,28 @@ from rclpy.task import Future
 from mobilevlm_ros.engine import (
     Answer,
     Chunk,
+    ClosedError,
+    DeadlineError,
     EngineConfig,
     EngineWorker,
+    InterruptionError,
     NoImageError,
     Question,
+    Reply,
 )
-from mobilevlm_ros.msg import Query
+from mobilevlm_ros.msg import Query, Status
 from mobilevlm_ros.nodes.cameras import Cameras
-from mobilevlm_ros.nodes.conversions import compressed_to_frame, query_to_question, stamp_to_ns
+from mobilevlm_ros.nodes.conversions import (
+    answer_to_status,
+    compressed_to_frame,
+    error_to_status,
+    query_to_question,
+    stamp_to_ns,
+)
+from mobilevlm_ros.nodes.errands import Errand
 
-T = TypeVar('T')
 OnChunk = Callable[[Chunk], None]
-OnReply = Callable[[Any], None]
+OnErrand = Callable[[Errand], None]
 
 
 def nothing(_: Any) -> None:
@@ -54,52 +63,71 @@ class Desk:
         self._worker = worker
         self._cameras = cameras
         self._images = ThreadPoolExecutor(1, 'images')  # decodes those that queries bring along
+        self._errands: set[Errand] = set()
 
     async def answer(
         self,
         query: Query,
         defaults: Question,
         on_chunk: OnChunk = nothing,
-        on_reply: OnReply = nothing,
-    ) -> Answer:
-        """Answer a query.
+        on_errand: OnErrand = nothing,
+    ) -> tuple[Status, Answer]:
+        """Answer a query; cancelled or too late, with what there is by then.
 
         Args:
             query: what to ask.
             defaults: what its zeros mean.
             on_chunk: gets each piece of the answer, from another thread.
-            on_reply: gets what the question can be cancelled by.
+            on_errand: gets what the query can be cancelled by.
 
         Raises:
             MobileVlmError: if there is no answer.
         """
         question = query_to_question(query, defaults)
-        submit = partial(self._worker.submit, on_chunk=on_chunk)
-        if query.image.data:
-            frame = await self.finished(self._images.submit(compressed_to_frame, query.image))
-            reply = submit(question, frame=frame)
-        elif question.session and not query.camera:
-            reply = submit(question)
-        else:
-            reply = await self._submit(query, question, submit)
-        on_reply(reply)
-        return await self.finished(reply)
+        errand = Errand(self._node, question, self._camera(query))
+        self._errands.add(errand)
+        on_errand(errand)
+        try:
+            reply = await self._submit(errand, query, on_chunk)
+            answer = await errand.answered(reply)
+            return answer_to_status(answer), answer
+        except InterruptionError as end:
+            return error_to_status(end), self._unanswered(errand, end.finish_reason)
+        except ClosedError as end:
+            return error_to_status(end), self._unanswered(errand, 'cancelled')
+        finally:
+            self._errands.discard(errand)
 
-    async def finished(self, job: Job[T]) -> T:
-        """Wait for another thread; it has to wake the executor, since rclpy does not."""
-        wake = self._node.executor.wake
-        finished = Future()
-        finished.add_done_callback(lambda _: wake())
-        job.add_done_callback(finished.set_result)
-        await finished
-        return job.result()
-
-    def close(self) -> None:
-        """Decode no more."""
+    def close(self) -> Sequence[Reply]:
+        """End all that is asked; returns what ends at the next token, with what there is."""
+        for errand in self._errands:
+            errand.end(ClosedError('vlm_node stops; ask again when it is active'))
         self._images.shutdown(wait=False, cancel_futures=True)
+        return [errand.reply for errand in self._errands if errand.reply is not None]
 
-    async def _submit(self, query: Query, question: Question, submit: Any) -> Any:
-        camera = self._cameras.named(query.camera)
+    def _unanswered(self, errand: Errand, finish_reason: str) -> Answer:
+        return self._worker.unanswered(
+            errand.question, finish_reason, errand.camera, errand.arrival
+        )
+
+    def _camera(self, query: Query) -> str:
+        """The camera that a query is about; empty: an image, or what its session is about."""
+        if query.image.data:
+            return ''
+        if query.session and not query.camera:
+            if query.frame == Query.HELD:
+                return ''
+            self._cameras.check_single('frame is not HELD and session is given without camera')
+        return self._cameras.named(query.camera)
+
+    async def _submit(self, errand: Errand, query: Query, on_chunk: OnChunk) -> Reply:
+        question, camera = errand.question, errand.camera
+        submit = partial(self._worker.submit, on_chunk=on_chunk, arrival=errand.arrival)
+        if query.image.data:
+            return submit(question, frame=await self._decode(errand, query))
+        errand.check()
+        if not camera:
+            return submit(question)
         config = self._cameras.configs[camera]
         if config.max_age_s and not query.max_age.sec and not query.max_age.nanosec:
             question = replace(question, max_age_s=config.max_age_s)
@@ -107,23 +135,27 @@ class Desk:
             return submit(question, camera, stamp_ns=stamp_to_ns(query.stamp))
         newest = query.frame == Query.NEWEST
         if query.frame == Query.NEXT:
-            await self._next(camera, question.deadline_s or config.silent_after_s)
+            await self._next(errand, config.silent_after_s)
             newest = True
         return submit(question, camera, newest=self._cameras.prepare(camera, newest))
 
-    async def _next(self, camera: str, within_s: float) -> None:
-        arrived: Future[bool] = Future()
-        timer = self._node.create_timer(within_s, lambda: _settle(arrived, False))
-        self._cameras.wait(camera, lambda: _settle(arrived, True))
-        try:
-            if not await arrived:
-                raise NoImageError(f'no image from {camera} came within {within_s:g} s')
-        finally:
-            self._node.destroy_timer(timer)
+    async def _decode(self, errand: Errand, query: Query) -> Any:
+        job = self._images.submit(compressed_to_frame, query.image)
+        return await errand.wait(
+            job,
+            errand.left_s,
+            lambda: DeadlineError('the deadline passed while the image was decoded'),
+        )
 
+    async def _next(self, errand: Errand, silent_after_s: float) -> None:
+        """Wait for an image; until the deadline, or without one for as long as may be silence."""
+        limited = bool(errand.question.deadline_s)
+        within_s = errand.left_s if limited else silent_after_s
 
-def _settle(future: Future, value: bool) -> None:
-    if not future.done():
-        future.set_result(value)
+        def late() -> DeadlineError | NoImageError:
+            text = f'no image from {errand.camera} came within {within_s:.3g} s'
+            return DeadlineError(text) if limited else NoImageError(text)
 
-
+        arrived = Future()
+        self._cameras.wait(errand.camera, arrived)
+        await errand.wait(arrived, within_s, late)

@@ -22,6 +22,7 @@ from mobilevlm_ros.nodes.allocation import return_large_blocks
 from mobilevlm_ros.nodes.shared_memory import free_segments
 
 STOP_WITHIN_S = 0.6  # for requests in progress to end and be answered
+RESULTS_S = 0.1  # then, for rclpy to send the results of actions, which it does a turn later
 KILL_AFTER_S = 0.95  # for everything, or the process ends the hard way
 
 
@@ -85,6 +86,9 @@ def _spin(node: Runnable, stop: _StopSignal) -> None:
     # Requests in progress get their answer before the node disappears.
     deadline = time.monotonic() + STOP_WITHIN_S
     while not node.stop() and time.monotonic() < deadline:
+        executor.spin_once(timeout_sec=0.02)
+    deadline = time.monotonic() + RESULTS_S
+    while time.monotonic() < deadline:
         executor.spin_once(timeout_sec=0.02)
     executor.remove_node(node)
     node.destroy_node()  # type: ignore[attr-defined]

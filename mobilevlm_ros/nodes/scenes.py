@@ -92,5 +92,8 @@ class Scenes:
             text = one_line(f'no scene: {error}')
             self._node.get_logger().warning(text, throttle_duration_sec=5.0)
             return None
+        if answer.unanswered:  # by the deadline
+            self._judge('DEADLINE')
+            return None
         self._judge('OK')
         return answer

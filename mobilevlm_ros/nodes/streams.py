@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from itertools import count
-from typing import Any
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
@@ -16,12 +15,13 @@ from mobilevlm_ros.action import AskStream
 from mobilevlm_ros.engine import Answer, Chunk
 from mobilevlm_ros.msg import Query, Status
 from mobilevlm_ros.nodes.conversions import answer_to_message
-from mobilevlm_ros.nodes.desk import OnChunk, OnReply
+from mobilevlm_ros.nodes.desk import OnChunk, OnErrand
+from mobilevlm_ros.nodes.errands import Errand
 
 RESULT_KEPT_S = 60  # for whoever asks late; 15 minutes by default, for every answer
 PIECES = 1024  # of answers that may be on their way; ten by default, and the rest is lost
-# Answers a query: (query, on_chunk, on_reply) to its status, and the answer if there is one.
-Serve = Callable[[Query, OnChunk, OnReply], Awaitable[tuple[Status, Answer | None]]]
+# Answers a query: (query, on_chunk, on_errand) to its status, and the answer if there is one.
+Serve = Callable[[Query, OnChunk, OnErrand], Awaitable[tuple[Status, Answer | None]]]
 
 
 class Streams:
@@ -33,11 +33,11 @@ class Streams:
         Args:
             node: whose action it is.
             serve: answers a query.
-            rejects: whether a goal is rejected while another one is answered.
+            rejects: asked of each goal that comes while another one is answered.
         """
         self._serve = serve
         self._rejects = rejects
-        self._replies: dict[bytes, Any] = {}  # what goals that run can be cancelled by
+        self._errands: dict[bytes, Errand] = {}  # of the goals that run
         self._running = 0
         self._server = ActionServer(
             node,
@@ -45,6 +45,7 @@ class Streams:
             '~/ask_stream',
             execute_callback=self._execute,
             goal_callback=self._accept,
+            handle_accepted_callback=self._begin,
             cancel_callback=self._cancel,
             callback_group=ReentrantCallbackGroup(),
             feedback_pub_qos_profile=QoSProfile(depth=PIECES),
@@ -60,31 +61,34 @@ class Streams:
         return GoalResponse.REJECT if reject else GoalResponse.ACCEPT
 
     def _cancel(self, goal: ServerGoalHandle) -> CancelResponse:
-        reply = self._replies.get(bytes(goal.goal_id.uuid))
-        if reply is not None:
-            reply.cancel()
+        errand = self._errands.get(bytes(goal.goal_id.uuid))
+        if errand is not None:
+            errand.cancel()
         return CancelResponse.ACCEPT
+
+    def _begin(self, goal: ServerGoalHandle) -> None:
+        self._running += 1  # not later: another goal may come before this one is executed
+        goal.execute()
 
     async def _execute(self, goal: ServerGoalHandle) -> AskStream.Result:
         key = bytes(goal.goal_id.uuid)
-        self._running += 1
         try:
             status, answer = await self._serve(
                 goal.request.query,
                 _feed(goal),
-                lambda reply: self._keep(goal, key, reply),
+                lambda errand: self._keep(goal, key, errand),
             )
         finally:
             self._running -= 1
-            self._replies.pop(key, None)
+            self._errands.pop(key, None)
         _settle(goal, status)
         message = answer_to_message(answer) if answer else AskStream.Result().answer
         return AskStream.Result(status=status, answer=message)
 
-    def _keep(self, goal: ServerGoalHandle, key: bytes, reply: Any) -> None:
-        self._replies[key] = reply
+    def _keep(self, goal: ServerGoalHandle, key: bytes, errand: Errand) -> None:
+        self._errands[key] = errand
         if goal.is_cancel_requested:  # before there was anything to cancel
-            reply.cancel()
+            errand.cancel()
 
 
 def _feed(goal: ServerGoalHandle) -> OnChunk:
@@ -102,9 +106,10 @@ def _feed(goal: ServerGoalHandle) -> OnChunk:
 
 
 def _settle(goal: ServerGoalHandle, status: Status) -> None:
-    if goal.is_cancel_requested:
-        goal.canceled()
-    elif status.code == Status.OK:
+    """End a goal as its status says; cancelling may have come too late to change that."""
+    if status.code == Status.OK:
         goal.succeed()
-    else:
+    elif status.code == Status.CANCELLED and goal.is_cancel_requested:
+        goal.canceled()
+    else:  # CANCELLED without a request: the node stops
         goal.abort()

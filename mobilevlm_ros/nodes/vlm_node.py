@@ -6,6 +6,8 @@ import logging
 import threading
 import time
 import traceback
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -33,12 +35,11 @@ from mobilevlm_ros.nodes.cameras import Cameras
 from mobilevlm_ros.nodes.config import CameraConfig, VlmNodeConfig
 from mobilevlm_ros.nodes.conversions import (
     answer_to_message,
-    answer_to_status,
     caption_to_message,
     error_to_status,
     status_name,
 )
-from mobilevlm_ros.nodes.desk import Desk, OnChunk, OnReply, defaults_of, nothing
+from mobilevlm_ros.nodes.desk import Desk, OnChunk, OnErrand, defaults_of, nothing
 from mobilevlm_ros.nodes.errors import NotActiveError
 from mobilevlm_ros.nodes.host import read_host
 from mobilevlm_ros.nodes.parameters import Parameters
@@ -48,6 +49,7 @@ from mobilevlm_ros.nodes.record import Record
 from mobilevlm_ros.nodes.ros_logging import RosHandler, one_line
 from mobilevlm_ros.nodes.runner import run
 from mobilevlm_ros.nodes.scenes import Scenes
+from mobilevlm_ros.nodes.serving import Serving
 from mobilevlm_ros.nodes.share import config_folder, default_bundle
 from mobilevlm_ros.nodes.streams import Streams
 from mobilevlm_ros.srv import Ask
@@ -73,9 +75,7 @@ class VlmNode(LifecycleNode):
         cameras = {name: declare(self, CameraConfig, f'{name}.') for name in config.cameras}
         self._settings = Parameters(self, (config, self._engine_config), self._check)
         self._cameras = Cameras(self, config, cameras, self._seen, lambda: bool(self._probes))
-        self._worker: EngineWorker | None = None
-        self._desk: Desk | None = None
-        self._scenes: Scenes | None = None
+        self._serving: Serving | None = None
         self._model = diagnosis.Model('unconfigured')
         self._closing: threading.Thread | None = None
         self._active = False
@@ -95,7 +95,7 @@ class VlmNode(LifecycleNode):
             qos_profile=QoSProfile(depth=self._engine_config.queue_size + UNTAKEN_REQUESTS),
             callback_group=ReentrantCallbackGroup(),
         )
-        self._streams = Streams(self, self._serve, lambda: self._config.streams == 'reject')
+        self._streams = Streams(self, self._serve, self._rejects_stream)
         self.create_timer(DIAGNOSTICS_S, self._diagnose)
 
     @property
@@ -119,7 +119,7 @@ class VlmNode(LifecycleNode):
         """End all requests; true once they were answered and the models are gone."""
         if self._closing is None:
             self._active = False
-            self._closing = threading.Thread(target=self._close_worker, daemon=True)
+            self._closing = threading.Thread(target=self._end_requests(), daemon=True)
             self._closing.start()
         return self._asking == 0 and not self._closing.is_alive()
 
@@ -135,20 +135,20 @@ class VlmNode(LifecycleNode):
         self._model = diagnosis.Model(
             'inactive', engine.bundle.name, engine.backend, '', self._engine_config.queue_size
         )
-        self._worker = EngineWorker(
+        worker = EngineWorker(
             engine, self._publish_caption, captions_wanted=lambda: self._config.captions
         )
-        self._desk = Desk(self, self._worker, self._cameras)
-        self._scenes = Scenes(
-            self, self._worker, lambda: self._probes, self._probe_period_s,
-            self._publish_scene, self._record.judge,
+        scenes = Scenes(
+            self, worker, lambda: self._probes, self._probe_period_s, self._publish_scene,
+            self._record.judge,
         )  # fmt: skip
+        self._serving = Serving(worker, Desk(self, worker, self._cameras), scenes)
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Listen to the cameras and answer."""
-        assert self._worker is not None
-        self._cameras.open(self._worker, self._engine_config)
+        assert self._serving is not None
+        self._cameras.open(self._serving.worker, self._engine_config)
         self._active = True
         return super().on_activate(state)
 
@@ -160,7 +160,7 @@ class VlmNode(LifecycleNode):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the model."""
-        self._close_worker()
+        self._end_requests()()
         self._model = diagnosis.Model('unconfigured')
         return super().on_cleanup(state)
 
@@ -168,7 +168,7 @@ class VlmNode(LifecycleNode):
         """Free the model, in whatever state the node was."""
         if self._active:
             self.on_deactivate(state)
-        self._close_worker()
+        self._end_requests()()
         return super().on_shutdown(state)
 
     def _open_engine(self) -> Engine:
@@ -180,13 +180,10 @@ class VlmNode(LifecycleNode):
         bundle = self._config.bundle or default_bundle()
         return open_engine(bundle, config, clock=lambda: clock.now().nanoseconds)
 
-    def _close_worker(self) -> None:
-        worker, desk, scenes = self._worker, self._desk, self._scenes
-        self._worker = self._desk = self._scenes = None
-        if worker is not None and desk is not None and scenes is not None:
-            worker.close()
-            desk.close()
-            scenes.close()
+    def _end_requests(self) -> Callable[[], None]:
+        """Returns what frees the model, in whatever thread."""
+        serving, self._serving = self._serving, None
+        return serving.end() if serving is not None else lambda: None
 
     # Parameters.
 
@@ -204,8 +201,8 @@ class VlmNode(LifecycleNode):
     # What comes unasked.
 
     def _seen(self, camera: str) -> None:
-        if self._scenes is not None:
-            self._scenes.show(camera)
+        if self._serving is not None:
+            self._serving.scenes.show(camera)
 
     def _publish_caption(self, caption: Caption) -> None:
         if self._active and self._config.captions:
@@ -216,15 +213,11 @@ class VlmNode(LifecycleNode):
             self._scene.publish(scene)
 
     def _diagnose(self) -> None:
-        now_s = time.monotonic()
-        state = 'active' if self._active else self._model.state
-        model = diagnosis.Model(
-            state, self._model.name, self._model.backend, '', self._model.queue_size
-        )
-        load = self._worker.load() if self._worker is not None else Load()
+        model = replace(self._model, state='active' if self._active else self._model.state)
+        load = self._serving.worker.load() if self._serving is not None else Load()
         parts = [
             diagnosis.engine_part(model, load, self._record),
-            diagnosis.answers_part(self._record, now_s),
+            diagnosis.answers_part(self._record, time.monotonic()),
             *(
                 diagnosis.camera_part(health, self._cameras.configs[health.name])
                 for health in self._cameras.health()
@@ -245,14 +238,13 @@ class VlmNode(LifecycleNode):
         return response
 
     async def _serve(
-        self, query: Query, on_chunk: OnChunk = nothing, on_reply: OnReply = nothing
+        self, query: Query, on_chunk: OnChunk = nothing, on_errand: OnErrand = nothing
     ) -> tuple[Status, Answer | None]:
         """Every request ends here, with exactly one status."""
         self._asking += 1
         answer = None
         try:
-            answer = await self._answer(query, on_chunk, on_reply)
-            status = answer_to_status(answer)
+            status, answer = await self._answer(query, on_chunk, on_errand)
         except MobileVlmError as error:
             status = error_to_status(error)
         except Exception as error:
@@ -263,21 +255,31 @@ class VlmNode(LifecycleNode):
         self._note(status, answer)
         return status, answer
 
-    async def _answer(self, query: Query, on_chunk: OnChunk, on_reply: OnReply) -> Answer:
-        if self._desk is None or not self._active:
+    def _rejects_stream(self) -> bool:
+        if self._config.streams != 'reject':
+            return False
+        self._record.counts['REJECTED'] += 1
+        return True
+
+    async def _answer(
+        self, query: Query, on_chunk: OnChunk, on_errand: OnErrand
+    ) -> tuple[Status, Answer]:
+        if self._serving is None or not self._active:
             raise NotActiveError('vlm_node is not active; configure and activate it, then ask')
         defaults = defaults_of(self._settings.get(EngineConfig))
-        answer = await self._desk.answer(query, defaults, on_chunk, on_reply)
-        self._cameras.answered(answer.camera)
-        return answer
+        status, answer = await self._serving.desk.answer(query, defaults, on_chunk, on_errand)
+        if not answer.unanswered:
+            self._cameras.answered(answer.camera)
+        return status, answer
 
     def _note(self, status: Status, answer: Answer | None) -> None:
         if status.code == Status.INTERNAL:
             self.get_logger().error(one_line(f'a question failed: {status.message}'))
-        timing = answer.timing if answer else None
+        said = None if answer is None or answer.unanswered else answer
+        timing = said.timing if said else None
         self._record.add(status_name(status.code), timing, time.monotonic())
-        if answer is not None and self._active:
-            self._answers.publish(answer_to_message(answer))
+        if said is not None and self._active:
+            self._answers.publish(answer_to_message(said))
 
 
 def create_node() -> VlmNode:

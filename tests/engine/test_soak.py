@@ -3,7 +3,6 @@
 import gc
 import random
 import threading
-from concurrent.futures import CancelledError as FutureCancelledError
 from concurrent.futures import wait
 from pathlib import Path
 
@@ -62,10 +61,7 @@ def operate(worker: EngineWorker, frames: list[Frame], count: int, seed: int) ->
 
 
 def has_answer(reply: Reply) -> bool:
-    try:
-        return reply.exception(WAIT_S) is None
-    except FutureCancelledError:
-        return False
+    return reply.exception(WAIT_S) is None and not reply.result().unanswered
 
 
 def settle(worker: EngineWorker, frames: list[Frame]) -> tuple[int, ...]:

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from concurrent.futures import CancelledError as FutureCancelledError
 
 import pytest
 
@@ -10,10 +9,9 @@ from mobilevlm_ros.engine import (
     CAPTION,
     Answer,
     BusyError,
-    CancelledError,
     Caption,
     Chunk,
-    DeadlineError,
+    ClosedError,
     EngineConfig,
     EngineWorker,
     Frame,
@@ -99,21 +97,6 @@ def test_cancelling_an_answer_ends_it_at_the_next_token(start: Start) -> None:
     assert worker.load().active == 0 or text_of(worker.submit(Q))
 
 
-def test_cancelling_before_all_choices_are_scored_is_an_error(start: Start) -> None:
-    engine = create_fake_engine()
-    gate = engine.language.llm.decode_parts = Gate(  # type: ignore[method-assign]
-        engine.language.llm.decode_parts
-    )
-    worker = start(engine)
-    worker.show(grey(5))
-    more_than_one_step = tuple(map(str, range(100, 164)))
-    reply = worker.submit(Question('Q', choices=more_than_one_step))
-    assert gate.entered.wait(WAIT_S)
-    reply.cancel()
-    gate.open()
-    assert isinstance(error_of(reply), CancelledError)
-
-
 def test_cancelling_a_question_that_waits_ends_it_at_once(start: Start) -> None:
     engine = create_fake_engine()
     gate = engine._encoder.encode = Gate(engine._encoder.encode)  # type: ignore[method-assign]
@@ -121,8 +104,6 @@ def test_cancelling_a_question_that_waits_ends_it_at_once(start: Start) -> None:
     worker.show(grey(10))
     reply = worker.submit(Q)
     assert reply.cancel() and reply.done()
-    with pytest.raises(FutureCancelledError):
-        reply.result()
     gate.open()
     assert text_of(worker.submit(Q)) == 'Q brightness 10'
 
@@ -132,8 +113,8 @@ def test_a_deadline_ends_a_question_that_waits_for_a_frame(start: Start) -> None
     gate = engine._encoder.encode = Gate(engine._encoder.encode)  # type: ignore[method-assign]
     worker = start(engine)
     worker.show(grey(10))
-    error = worker.submit(Question('Q', deadline_s=0.05)).exception(WAIT_S)
-    assert isinstance(error, DeadlineError)
+    answer = worker.submit(Question('Q', deadline_s=0.05)).result(WAIT_S)
+    assert answer.finish_reason == 'deadline'
     gate.open()
 
 
@@ -163,7 +144,7 @@ def test_what_a_piece_is_given_to_may_fail_or_close_the_worker(start: Start) -> 
     assert text_of(worker.submit(Q, on_chunk=lambda chunk: 1 / 0)) == 'Q brightness 10'
     others = [worker.submit(Q) for _ in range(3)]
     error = error_of(worker.submit(LONG, on_chunk=lambda chunk: worker.close()))
-    assert isinstance(error, CancelledError)
+    assert isinstance(error, ClosedError)
     assert all(reply.done() for reply in others)
 
 

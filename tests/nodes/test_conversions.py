@@ -94,12 +94,13 @@ def test_a_query_becomes_a_question():
 def test_every_field_that_says_what_is_asked_reaches_the_question():
     roi = RegionOfInterest(x_offset=1, y_offset=2, width=3, height=4)
     query = Query(
-        question='Well?', choices=['yes', 'no'], min_probability=0.5, repeat_penalty=1.5,
-        session='tour', roi=roi, priority=7,
+        question='Well?', choices=['yes', 'no'], min_probability=0.5, session='tour', roi=roi,
+        priority=7,
     )  # fmt: skip
     question = query_to_question(query)
     assert (question.choices, question.min_probability) == (('yes', 'no'), 0.5)
-    assert (question.repeat_penalty, question.session, question.roi) == (1.5, 'tour', (1, 2, 3, 4))
+    assert (question.session, question.roi) == ('tour', (1, 2, 3, 4))
+    assert query_to_question(Query(question='Well?', repeat_penalty=1.5)).repeat_penalty == 1.5
     assert question.priority < query_to_question(Query(question='Well?')).priority
 
 
@@ -150,10 +151,13 @@ def test_an_answer_becomes_a_caption():
     assert (message.reason, message.change) == (Caption.CHANGE, 0.25)
 
 
-def test_an_answer_that_the_deadline_cut_short_says_so():
+@pytest.mark.parametrize('reason, code', [
+    ('deadline', Status.DEADLINE), ('cancelled', Status.CANCELLED),
+])  # fmt: skip
+def test_an_answer_that_was_cut_short_says_so(reason, code):
     assert answer_to_status(an_answer()) == Status(code=Status.OK)
-    cut = dataclasses.replace(an_answer(), finish_reason='deadline')
-    assert answer_to_status(cut).code == Status.DEADLINE and answer_to_status(cut).message
+    status = answer_to_status(dataclasses.replace(an_answer(), finish_reason=reason))
+    assert status.code == code and 'by then' in status.message
 
 
 def test_every_error_has_a_status():

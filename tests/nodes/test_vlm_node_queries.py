@@ -5,13 +5,11 @@ import numpy as np
 import pytest
 from action_msgs.msg import GoalStatus
 from builtin_interfaces.msg import Duration
-from rclpy.action import ActionClient
-from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage, RegionOfInterest
 
-from mobilevlm_ros.action import AskStream
 from mobilevlm_ros.msg import Answer, Query, Scene, Status
 from mobilevlm_ros.nodes.conversions import ns_to_stamp, stamp_to_ns
+from tests.nodes.streamed import Streams
 
 pytestmark = pytest.mark.ros
 
@@ -72,8 +70,9 @@ def test_the_next_frame_is_one_that_came_after_the_question(asked):
     assert (answer.text, stamp_to_ns(answer.header.stamp)) == ('Well? brightness 90', stamp_ns)
 
 
-def test_a_next_frame_that_does_not_come_is_no_image(asked):
-    response = asked.ask(frame=Query.NEXT, deadline=Duration(nanosec=300_000_000))
+def test_a_next_frame_that_does_not_come_is_no_image(start_fake, client):
+    start_fake(**{'camera.silent_after_s': 0.3})
+    response = client.ask(frame=Query.NEXT)
     assert response.status.code == Status.NO_IMAGE
     assert 'came within 0.3 s' in response.status.message
 
@@ -112,40 +111,8 @@ def test_everything_that_was_answered_is_published(asked):
     assert answers[-1].text == 'Well? brightness 50'
 
 
-class Streamed:
-    """One goal, and the pieces that came of it."""
-
-    def __init__(self, client, question, **fields):
-        self.client = client
-        self.pieces = []
-        # Announced before the service's, so that its pieces arrive once the service replies.
-        self.action = ActionClient(
-            client.node,
-            AskStream,
-            'vlm_node/ask_stream',
-            feedback_sub_qos_profile=QoSProfile(depth=1024),
-        )
-        client.reconnect()
-        client.wait(self.action.server_is_ready)
-        goal = AskStream.Goal(query=Query(question=question, **fields))
-        sending = self.action.send_goal_async(goal, feedback_callback=self.hear)
-        client.wait(sending.done)
-        self.handle = sending.result()
-
-    def hear(self, message):
-        self.pieces.append(message.feedback)
-
-    def text(self):
-        return ''.join(piece.delta for piece in self.pieces)
-
-    def result(self):
-        getting = self.handle.get_result_async()
-        self.client.wait(getting.done)
-        return getting.result()
-
-
 def test_pieces_of_a_stream_joined_are_its_text(asked):
-    streamed = Streamed(asked, 'Well?')
+    streamed = Streams(asked).send('Well?')
     # Before the result is asked for: rclpy drops the pieces that it overtakes.
     asked.wait(lambda: streamed.text() == 'Well? brightness 50')
     assert [piece.piece for piece in streamed.pieces] == list(range(len(streamed.pieces)))
@@ -156,7 +123,7 @@ def test_pieces_of_a_stream_joined_are_its_text(asked):
 
 
 def test_a_stream_that_cannot_be_answered_is_aborted_with_the_reason(asked):
-    done = Streamed(asked, ' ').result()
+    done = Streams(asked).send(' ').result()
     assert (done.status, done.result.status.code) == (GoalStatus.STATUS_ABORTED, Status.INVALID)
 
 

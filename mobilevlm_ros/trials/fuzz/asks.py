@@ -130,9 +130,10 @@ def from_bytes(rng: random.Random) -> Iterator[Query]:
     """Serialised requests, damaged, as far as they can be read at all."""
     small = file_message(encode(view(False)[:16, :16], 'PNG'))
     wholes = [
-        good_query('front', choices=['yes', 'no'], stop=['.'], session='d'),
+        good_query('front', choices=['yes', 'no'], session='d'),
         good_query('rear', json_schema=json.dumps(SCHEMA)),
-        good_query('good', image=small),
+        good_query('right', stop=['.'], temperature=0.5, seed=7),
+        good_query('', image=small),
     ]
     serialised = [serialize_message(Ask.Request(query=query)) for query in wholes]
     number = 0
