@@ -2,7 +2,7 @@
 
 from mobilevlm_ros.engine.bundle import Bundle, load_bundle
 from mobilevlm_ros.engine.captions import Caption
-from mobilevlm_ros.engine.config import EngineConfig, setting
+from mobilevlm_ros.engine.config import EngineConfig, check_settings, setting
 from mobilevlm_ros.engine.engine import EncodedFrame, Engine, open_engine
 from mobilevlm_ros.engine.errors import (
     BackendError,
@@ -88,6 +88,7 @@ __all__ = [
     'StaleImageError',
     'Timing',
     'TooLongError',
+    'check_settings',
     'create_fake_engine',
     'decode_image',
     'fake_bundle',

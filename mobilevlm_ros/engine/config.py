@@ -121,8 +121,13 @@ class EngineConfig:
     )
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            _check(item.name, getattr(self, item.name), type(item.default), item.metadata)
+        check_settings(self)
+
+
+def check_settings(config: Any) -> None:
+    """Raise ConfigError, naming the field, if one of a dataclass of settings cannot be used."""
+    for item in fields(config):
+        _check(item.name, getattr(config, item.name), type(item.default), item.metadata)
 
 
 def _check(name: str, value: Any, kind: Any, metadata: Mapping[str, Any]) -> None:
@@ -131,7 +136,8 @@ def _check(name: str, value: Any, kind: Any, metadata: Mapping[str, Any]) -> Non
         raise ConfigError(f'{name} is {value!r}; it must be of type {kind.__name__}')
     choices = metadata['choices']
     if choices and value not in choices:
-        raise ConfigError(f'{name} is {value!r}; choose one of {", ".join(choices)}')
+        listed = ', '.join(choice or "'' (empty)" for choice in choices)
+        raise ConfigError(f'{name} is {value!r}; choose one of {listed}')
     low, high = metadata['low'], metadata['high']
     if low is not None and not (math.isfinite(value) and low <= value <= high):
         raise ConfigError(f'{name} is {value}; it must lie between {low} and {high}')

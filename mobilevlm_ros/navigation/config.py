@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mobilevlm_ros.engine import setting
+from mobilevlm_ros.engine import check_settings, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,3 +41,6 @@ class PatrolConfig:
         3.0, 'seconds for which it keeps to the side on which it avoided something', low=0.0,
         high=1e3,
     )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        check_settings(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from mobilevlm_ros.engine import ConfigError
+from mobilevlm_ros.engine import ConfigError, check_settings
 from mobilevlm_ros.nodes.launching import CAMERA_NAME
 
 
@@ -14,13 +14,17 @@ def setting(
     description: str,
     low: float | None = None,
     high: float | None = None,
+    choices: tuple[str, ...] = (),
     runtime: bool = False,
 ) -> Any:
     """A field that carries what `params.declare` says about its parameter.
 
     `runtime`: it may change while the node runs.
     """
-    metadata = {'description': description, 'low': low, 'high': high, 'runtime': runtime}
+    metadata = {
+        'description': description, 'low': low, 'high': high, 'choices': choices,
+        'runtime': runtime,
+    }  # fmt: skip
     return field(default=default, metadata=metadata)
 
 
@@ -28,10 +32,14 @@ def setting(
 class CameraConfig:
     """One camera of vlm_node; the parameters are `<camera>.transport` and so on."""
 
-    transport: str = setting('raw', 'raw: `image`; compressed: `image/compressed`, JPEG or PNG')
+    transport: str = setting(
+        'raw', 'raw: `image`; compressed: `image/compressed`, JPEG or PNG',
+        choices=('raw', 'compressed'),
+    )  # fmt: skip
     reliability: str = setting(
-        'best_effort', 'best_effort takes from every publisher; reliable only from reliable ones'
-    )
+        'best_effort', 'best_effort takes from every publisher; reliable only from reliable ones',
+        choices=('best_effort', 'reliable'),
+    )  # fmt: skip
     max_age_s: float = setting(
         0.0, 'refuse older images of this camera; 0: what the parameter max_age_s says',
         low=0.0, high=1e6,
@@ -41,14 +49,7 @@ class CameraConfig:
     )
 
     def __post_init__(self) -> None:
-        for name, choices in (
-            ('transport', ('raw', 'compressed')),
-            ('reliability', ('best_effort', 'reliable')),
-        ):
-            if getattr(self, name) not in choices:
-                raise ConfigError(
-                    f'{name} is {getattr(self, name)!r}; choose {" or ".join(choices)}'
-                )
+        check_settings(self)
 
 
 @dataclass(frozen=True)
@@ -81,17 +82,18 @@ class VlmNodeConfig:
     )
     streams: str = setting(
         'queue', 'a second ~/ask_stream while one is answered: queue it, or reject it',
-        runtime=True,
+        choices=('queue', 'reject'), runtime=True,
     )  # fmt: skip
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if not self.cameras or len(set(self.cameras)) < len(self.cameras):
             raise ConfigError(f'cameras is {list(self.cameras)}; give each camera its own name')
-        if self.streams not in ('queue', 'reject'):
-            raise ConfigError(f'streams is {self.streams!r}; choose queue or reject')
         for camera in self.cameras:
             if not CAMERA_NAME.fullmatch(camera):
-                raise ConfigError(f"{camera!r} in cameras will not do as a part of a topic's name")
+                raise ConfigError(
+                    f'{camera!r} in cameras is no part of a topic name; take letters, digits and _'
+                )
 
     def image_topic(self, camera: str) -> str:
         """The topic that a camera's images come from."""
@@ -108,6 +110,9 @@ class CameraNodeConfig:
     )
     loop: bool = setting(True, 'start again at the end; otherwise the node ends there')
     frame_id: str = setting('camera_optical_frame', 'frame_id of the images')
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 @dataclass(frozen=True)
@@ -129,11 +134,11 @@ class SimNodeConfig:
         '',
         'truth: publish ~/scene as a model that is always right would; blind: as one that takes '
         'every way for free; empty: none',
+        choices=('', 'truth', 'blind'),
     )
 
     def __post_init__(self) -> None:
-        if self.scene not in ('', 'truth', 'blind'):
-            raise ConfigError(f'scene is {self.scene!r}; choose truth, blind or leave it empty')
+        check_settings(self)
 
 
 @dataclass(frozen=True)
@@ -144,3 +149,6 @@ class PatrolNodeConfig:
         (0.0, 0.0), 'x, y, x, y, ... in metres, in the frame of the odometry'
     )
     rate: float = setting(20.0, 'commands per second', low=1.0, high=200.0)
+
+    def __post_init__(self) -> None:
+        check_settings(self)

@@ -35,21 +35,27 @@ def declare(node: Node, config: type[Config], prefix: str = '') -> Config:
     values = {}
     for field in dataclasses.fields(config):  # type: ignore[arg-type]
         default = list(field.default) if isinstance(field.default, tuple) else field.default
+        name = prefix + field.name
         try:
-            name = prefix + field.name
             value = node.declare_parameter(name, default, _describe(field)).value
         except ParameterException as error:
-            raise ConfigError(f'parameter {prefix}{field.name}: {error}') from error
+            text = str(error).removesuffix(f': {name}')
+            point = '; write a decimal point: 5.0, not 5' if "'INTEGER', expecting" in text else ''
+            raise ConfigError(f'parameter {name}: {text}{point}') from error
         values[field.name] = tuple(value) if isinstance(value, list) else value
-    return config(**values)
+    try:
+        return config(**values)
+    except ConfigError as error:
+        raise ConfigError(f'parameter {prefix}{error}') from error
 
 
 def _describe(field: dataclasses.Field[Any]) -> ParameterDescriptor:
     metadata = field.metadata
     fixed = field.name not in RUNTIME and not metadata.get('runtime')
     descriptor = ParameterDescriptor(description=metadata['description'], read_only=fixed)
-    if metadata.get('choices'):
-        descriptor.additional_constraints = f'one of: {", ".join(metadata["choices"])}'
+    if metadata['choices']:
+        listed = ', '.join(choice or "'' (empty)" for choice in metadata['choices'])
+        descriptor.additional_constraints = f'one of: {listed}'
     if metadata['low'] is not None:
         _bound(descriptor, metadata['low'], metadata['high'], isinstance(field.default, int))
     return descriptor

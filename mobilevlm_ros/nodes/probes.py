@@ -48,6 +48,8 @@ def read_probes(text: str, file: str, folder: Path) -> tuple[Probe, ...]:
             return parse_probes(stream.read(MOST_BYTES + 1))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f'probes_file {path} cannot be read: {error}') from error
+    except ConfigError as error:
+        raise ConfigError(f'probes_file {path}: {error}') from error
 
 
 def parse_probes(text: str) -> tuple[Probe, ...]:
@@ -60,7 +62,8 @@ def parse_probes(text: str) -> tuple[Probe, ...]:
     try:
         found = yaml.load(text, yaml.BaseLoader)
     except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f'the probes are not YAML: {error}') from error
+        what = ' '.join(str(error).split())
+        raise ConfigError(f'the probes are not YAML: {what}') from error
     if not found:
         return ()
     if not isinstance(found, dict) or len(found) > MOST_PROBES:

@@ -17,7 +17,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
-from mobilevlm_ros.engine import MobileVlmError
+from mobilevlm_ros.engine import ConfigError, MobileVlmError
 from mobilevlm_ros.nodes.allocation import return_large_blocks
 from mobilevlm_ros.nodes.shared_memory import free_segments
 
@@ -51,17 +51,25 @@ def run_together(creates: Sequence[Callable[[], Runnable]], argv: list[str] | No
     """
     return_large_blocks()
     stop = _StopSignal()
-    rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
     try:
+        _init(argv)
         _spin_all([create() for create in creates], stop)
     except MobileVlmError as error:
-        sys.stderr.write(f'{Path(sys.argv[0]).stem}: {error}\n')
+        line = ' '.join(str(error).split())
+        sys.stderr.write(f'{Path(sys.argv[0]).stem}: {line}\n')
         return 2
     finally:
         rclpy.try_shutdown()
         if stop.received:  # a thread may still hold the node, and not come back in time
             free_segments()
     return 0
+
+
+def _init(argv: list[str] | None) -> None:
+    try:
+        rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # RCLError, of arguments and parameter files
+        raise ConfigError(f'ROS refuses the arguments: {error}') from error
 
 
 def _spin_all(nodes: Sequence[Runnable], stop: _StopSignal) -> None:
