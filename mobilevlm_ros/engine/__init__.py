@@ -3,6 +3,7 @@
 from mobilevlm_ros.engine.bundle import Bundle, load_bundle
 from mobilevlm_ros.engine.captions import Caption
 from mobilevlm_ros.engine.config import EngineConfig, check_settings, setting
+from mobilevlm_ros.engine.encodings import ENCODINGS, Encoding, encoding_for
 from mobilevlm_ros.engine.engine import EncodedFrame, Engine, open_engine
 from mobilevlm_ros.engine.errors import (
     BackendError,
@@ -31,7 +32,7 @@ from mobilevlm_ros.engine.fake import (
     fake_bundle,
 )
 from mobilevlm_ros.engine.gates import Gate
-from mobilevlm_ros.engine.images import decode_image, image_paths, read_image
+from mobilevlm_ros.engine.images import decode_image, image_paths, is_image_path, read_image
 from mobilevlm_ros.engine.requests import Reply
 from mobilevlm_ros.engine.timing import Arrival, ms_since
 from mobilevlm_ros.engine.types import (
@@ -50,6 +51,7 @@ from mobilevlm_ros.engine.worker import EngineWorker
 
 __all__ = [
     'CAPTION',
+    'ENCODINGS',
     'INTERACTIVE',
     'PROBE',
     'Answer',
@@ -67,6 +69,7 @@ __all__ = [
     'ConfigError',
     'DeadlineError',
     'EncodedFrame',
+    'Encoding',
     'Engine',
     'EngineConfig',
     'EngineWorker',
@@ -91,8 +94,10 @@ __all__ = [
     'check_settings',
     'create_fake_engine',
     'decode_image',
+    'encoding_for',
     'fake_bundle',
     'image_paths',
+    'is_image_path',
     'load_bundle',
     'ms_since',
     'open_engine',

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
+from mobilevlm_ros.engine.encodings import encoding_for
 from mobilevlm_ros.engine.errors import ConfigError, ImageError
+from mobilevlm_ros.engine.formats import file_encoding, stored_encoding
+from mobilevlm_ros.engine.samples import MOST_PIXELS, read_samples
 from mobilevlm_ros.engine.types import Pixels
 
-SUFFIXES = frozenset({'.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp'})
-# Others are not tried: to read EPS, for one, Pillow starts a program.
-FORMATS = ('BMP', 'JPEG', 'PNG', 'PPM', 'TIFF', 'WEBP')
-MOST_PIXELS = 64_000_000  # that a file may unpack to; 192 MB, in a moment twice
+SUFFIXES = frozenset(
+    {'.bmp', '.jpeg', '.jpg', '.pbm', '.pgm', '.png', '.pnm', '.ppm', '.tif', '.tiff', '.webp'}
+)
+MOST_BYTES = 8 * MOST_PIXELS  # of a file: RGBA of 16 bits, not compressed
+
+
+def is_image_path(path: Path) -> bool:
+    """Whether this is an image file, by its suffix."""
+    return path.suffix.lower() in SUFFIXES
 
 
 def image_paths(folder: Path | str) -> list[Path]:
@@ -24,7 +30,7 @@ def image_paths(folder: Path | str) -> list[Path]:
         ConfigError: if it is no folder, cannot be read, or has none.
     """
     try:
-        paths = sorted(p for p in Path(folder).iterdir() if p.suffix.lower() in SUFFIXES)
+        paths = sorted(p for p in Path(folder).iterdir() if is_image_path(p))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigError(f'{folder} is not a folder; give one with images') from error
     except OSError as error:
@@ -35,44 +41,43 @@ def image_paths(folder: Path | str) -> list[Path]:
 
 
 def read_image(path: Path | str) -> Pixels:
-    """Read an image file as uint8 RGB (height, width, 3), turned as its EXIF data says."""
+    """Read an image file as uint8 RGB (height, width, 3), turned as its EXIF data says.
+
+    Raises:
+        ImageError: if it cannot be read, or is not an image; see `decode_image`.
+    """
     try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise ImageError(f'{path} cannot be read: {error.strerror}; check the path') from error
+        with open(path, 'rb') as file:
+            data = file.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:  # a path with a zero byte
+        reason = getattr(error, 'strerror', error)
+        raise ImageError(f'{path} cannot be read: {reason}; check the path') from error
+    if len(data) > MOST_BYTES:
+        raise ImageError(f'{path} has more than {MOST_BYTES} bytes; scale the image down')
     return decode_image(data, str(path))
 
 
-def decode_image(data: bytes, name: str = 'the image') -> Pixels:
-    """Decode JPEG, PNG or another of FORMATS to uint8 RGB (height, width, 3)."""
-    if not data:
-        raise ImageError(f'{name} is empty: no bytes where a JPEG or PNG was expected')
+def decode_image(data: bytes, name: str = 'the image', format: str = '') -> Pixels:
+    """Decode JPEG, PNG, BMP, GIF, PPM, TIFF or WebP to uint8 RGB (height, width, 3), read-only.
+
+    It is the first image of a file with several, without transparency, turned as its EXIF data
+    says. Samples of 16 bits are scaled to 8.
+
+    Args:
+        data: the whole file.
+        name: what errors call it.
+        format: of a sensor_msgs/CompressedImage; empty: what the samples mean is in the file.
+
+    Raises:
+        ImageError: if it is not such a file, or damaged, has more than MOST_PIXELS, samples of
+            unknown range, or is a depth image or of an unknown encoding by its format.
+    """
+    stored = stored_encoding(format)
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_size(image, name)
-            image.verify()  # checksums, which load() ignores
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            image.load()
-            return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
-    except ImageError:
-        raise
-    except UnidentifiedImageError as error:
-        raise ImageError(f'{name} is not an image that can be read; send JPEG or PNG') from error
-    except Exception as error:  # Pillow's decoders raise whatever they stumble over
-        raise ImageError(f'{name} cannot be decoded: {error}; send it again, whole') from error
-
-
-def _check_size(image: Image.Image, name: str) -> None:
-    """Raise before memory is taken: a few bytes can say that they are gigabytes of pixels."""
-    width, height = image.size
-    if width * height > MOST_PIXELS:
-        raise ImageError(
-            f'{name} has {width} x {height} pixels; scale it to {MOST_PIXELS // 1_000_000} '
-            'million at most'
-        )
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith('I'):  # 16 bits a pixel, which convert() would clip instead of scale
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert('RGB')
-    return image.convert('RGB')
+        samples = read_samples(data)
+    except ImageError as error:
+        raise ImageError(f'{name} {error}') from error
+    height, width = samples.array.shape[:2]
+    encoding = file_encoding(stored, samples.channels, samples.bits)
+    rgb = encoding_for(encoding, height, width).rgb(samples.array)
+    return np.ascontiguousarray(samples.turn(rgb))

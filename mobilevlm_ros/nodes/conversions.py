@@ -15,7 +15,6 @@ from mobilevlm_ros.engine import (
     Answer,
     Caption,
     Frame,
-    ImageError,
     MobileVlmError,
     Question,
     Timing,
@@ -68,14 +67,12 @@ def image_to_frame(message: Image, camera: str = '') -> Frame:
 
 
 def compressed_to_frame(message: CompressedImage, camera: str = '') -> Frame:
-    """The frame in a JPEG or PNG image.
+    """The frame in a JPEG, PNG or other image file, of the encoding that its format names.
 
     Raises:
-        ImageError: if it cannot be decoded, or is a depth image.
+        ImageError: if it cannot be decoded, or is of depth or an encoding that is not known.
     """
-    if 'compressedDepth' in message.format:
-        raise ImageError(f'format {message.format!r} is a depth image; send a colour image')
-    pixels = decode_image(bytes(message.data))
+    pixels = decode_image(bytes(message.data), format=message.format)
     stamp_ns = stamp_to_ns(message.header.stamp)
     return Frame(pixels, stamp_ns, camera, message.header.frame_id)
 

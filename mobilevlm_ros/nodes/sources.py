@@ -1,8 +1,8 @@
-"""Where camera_node takes its frames from: a folder of images or a video file."""
+"""Where camera_node takes its frames from: a folder of images, one of them, or a video file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevlm_ros.engine import ConfigError, ImageError, image_paths, read_image
+from mobilevlm_ros.engine import ConfigError, ImageError, image_paths, is_image_path, read_image
 
 Pixels = NDArray[np.uint8]
 
@@ -25,7 +25,7 @@ class Source(Protocol):
 
 
 def open_source(path: str) -> Source:
-    """The frames of a folder or video file.
+    """The frames of a folder, an image file or a video file.
 
     Raises:
         ConfigError: if there is nothing there that can be played.
@@ -33,16 +33,18 @@ def open_source(path: str) -> Source:
     place = Path(path).expanduser()
     if not path or not place.exists():
         raise ConfigError(f'path {path!r} does not exist; give a folder of images or a video file')
-    return FolderSource(place) if place.is_dir() else VideoSource(place)
+    if place.is_dir():
+        return ImageSource(image_paths(place))
+    return ImageSource([place]) if is_image_path(place) else VideoSource(place)
 
 
-class FolderSource:
-    """The images of a folder in the order of their names."""
+class ImageSource:
+    """Image files, one after the other."""
 
     rate = 1.0
 
-    def __init__(self, folder: Path) -> None:
-        self._paths = image_paths(folder)
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
 
     def frames(self) -> Iterator[Pixels | ImageError]:
         """Decode one file after the other."""

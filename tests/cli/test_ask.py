@@ -78,6 +78,17 @@ def test_what_is_wrong_is_said_in_one_line(
     assert error.count('\n') == 1
 
 
+def test_an_image_whose_white_nobody_knows_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / 'depth.tif'
+    Image.new('F', (20, 20), 1.5).save(path)
+    assert main(['ask', 'nano', str(path), 'Q']) == 2
+    error = capsys.readouterr().err
+    assert f'{path} has samples that are signed, floating-point' in error
+    assert error.count('\n') == 1
+
+
 def test_encoder_and_precision_can_be_forced(opened: list[Engine], image: str) -> None:
     assert main(['ask', 'nano', image, 'Q']) == 0
     assert main(['ask', 'nano', image, 'Q', '--encoder', 'tensorrt', '--precision', 'fp16']) == 0

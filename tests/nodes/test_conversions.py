@@ -77,8 +77,28 @@ def test_broken_compressed_images_are_image_errors():
     message.data = bytes(message.data[: len(message.data) // 2])
     with pytest.raises(ImageError):
         compressed_to_frame(message)
-    with pytest.raises(ImageError, match='depth'):
-        compressed_to_frame(CompressedImage(format='16UC1; compressedDepth png', data=b'1'))
+
+
+@pytest.mark.parametrize('encoding', ['16UC1', '32FC1'])
+def test_depth_is_refused_alike_raw_and_compressed(encoding):
+    raw = Image(encoding=encoding, height=1, width=1, step=4, data=bytes(4))
+    with pytest.raises(ImageError, match=f'{encoding!r} is a depth image'):
+        image_to_frame(raw)
+    message = compressed('PNG')
+    message.format = f'{encoding}; png compressed '
+    with pytest.raises(ImageError, match=f'{encoding!r} is a depth image'):
+        compressed_to_frame(message)
+
+
+def test_a_mosaic_has_the_same_colours_raw_and_compressed():
+    mosaic = pixels()[..., 0]
+    stream = io.BytesIO()
+    Picture.fromarray(mosaic).save(stream, 'PNG')
+    message = CompressedImage(format='bayer_grbg8; png compressed ', data=stream.getvalue())
+    height, width = mosaic.shape
+    raw = Image(encoding='bayer_grbg8', height=height, width=width, step=width)
+    raw.data = mosaic.tobytes()
+    assert np.array_equal(compressed_to_frame(message).pixels, image_to_frame(raw).pixels)
 
 
 def test_a_query_becomes_a_question():

@@ -32,6 +32,17 @@ def test_a_folder_gives_its_images_by_name_and_names_broken_ones(tmp_path):
         assert isinstance(broken, ImageError) and 'c.jpg' in str(broken)
 
 
+def test_an_image_file_is_played_as_a_folder_with_it_alone(tmp_path):
+    write_image(tmp_path / 'a1.png', 10)
+    write_image(tmp_path / 'a2.png', 20)
+    source = open_source(str(tmp_path / 'a1.png'))
+    for _ in range(2):
+        assert [int(frame[0, 0, 0]) for frame in source.frames()] == [10]
+    (tmp_path / 'cut.png').write_bytes((tmp_path / 'a1.png').read_bytes()[:50])
+    (broken,) = open_source(str(tmp_path / 'cut.png')).frames()
+    assert isinstance(broken, ImageError) and 'cut.png is a truncated PNG' in str(broken)
+
+
 def test_a_video_gives_its_frames_and_rate(tmp_path):
     write_video(tmp_path / 'clip.avi', [0, 100, 200])
     source = open_source(str(tmp_path / 'clip.avi'))

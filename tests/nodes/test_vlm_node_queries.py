@@ -53,6 +53,17 @@ def test_an_image_that_is_none_is_refused(asked):
     assert response.status.code == Status.INVALID
 
 
+@pytest.mark.parametrize('format, message', [
+    ('16UC1; png compressed ', "'16UC1' is a depth image; send a colour image"),
+    ('nonsense; jpeg compressed bgr8', "image encoding 'nonsense' is not supported"),
+])  # fmt: skip
+def test_an_image_whose_format_is_refused_is_not_answered_about(asked, format, message):
+    image = jpeg(200)
+    image.format = format
+    status = asked.ask(image=image).status
+    assert status.code == Status.INVALID and message in status.message
+
+
 def test_a_region_is_asked_about(asked):
     roi = RegionOfInterest(x_offset=4, y_offset=4, width=8, height=8)
     assert asked.ask(roi=roi).answer.text == 'Well? brightness 50'

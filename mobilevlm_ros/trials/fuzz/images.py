@@ -18,9 +18,9 @@ from PIL import Image as Pillow
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
+from mobilevlm_ros.engine import ENCODINGS
 from mobilevlm_ros.navigation.pose import Pose
 from mobilevlm_ros.nodes.conversions import rgb_to_image
-from mobilevlm_ros.nodes.encodings import ENCODINGS
 from mobilevlm_ros.sim.camera import render
 from mobilevlm_ros.sim.things import Thing
 from mobilevlm_ros.sim.world import World
@@ -31,7 +31,10 @@ HEADER_BYTES = 12  # of a serialised message, before what follows its stamp
 MOST_BYTES = 200_000
 UNKNOWN = ('', '32FC1', '16UC1', '64FC3', 'jpeg', 'RGB8', 'rgb8\n', 'rgb8; jpeg', '☃', 'x' * 5000)
 SIDES = st.sampled_from((0, 1, 3, 16, 161, 16384, 16385, 2**16, 2**31 - 1, 2**31, 2**32 - 1))
-FORMATS = ('jpeg', 'png', '', 'rgb8; jpeg compressed bgr8', '16UC1; compressedDepth', '\x07' * 300)
+FORMATS = (
+    'jpeg', 'png', '', 'rgb8; jpeg compressed bgr8', 'bayer_rggb8; jpeg compressed ', '\x07' * 300,
+    '16UC1; png compressed ', '16UC1; compressedDepth',
+)  # fmt: skip
 FILES = ('JPEG', 'JPEG', 'JPEG progressive', 'PNG', 'PNG', 'PNG grey', 'PNG palette', 'WEBP')
 
 

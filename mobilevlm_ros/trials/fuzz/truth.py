@@ -16,9 +16,11 @@ LONGEST_SIDE = 16384
 PLAIN = re.compile(r'(?:(rgb|bgr)(a?)|mono|bayer_(?:rggb|bggr|gbrg|grbg))(8|16)')
 PACKED_YUV = ('uyvy', 'yuv422', 'yuyv', 'yuv422_yuy2')
 OPENCV = re.compile(r'8UC([134])|16UC([34])')
+DEPTH = ('16UC1', '32FC1')
 PLANAR_YUV = {'nv12': 1.5, 'nv21': 1.5, 'nv24': 3}  # bytes of a pixel in all planes
 PNG, JPEG = b'\x89PNG\r\n\x1a\n', b'\xff\xd8\xff'
-OTHERS = (b'BM', b'II*\0', b'MM\0*', b'RIFF', b'P1', b'P2', b'P3', b'P4', b'P5', b'P6', b'Pf')
+NETPBM = (b'P1', b'P2', b'P3', b'P4', b'P5', b'P6', b'Pf')
+OTHERS = (b'BM', b'GIF8', b'II*\0', b'MM\0*', b'RIFF', *NETPBM)
 RANGE_S = 100_000
 EPOCH_S = 1_700_000_000
 
@@ -66,18 +68,19 @@ def is_whole_image(message: Image) -> bool:
         pixel_bytes = 2 if encoding in PACKED_YUV else 1
     else:
         return False
-    even_rows = encoding.startswith('bayer') or encoding in ('nv12', 'nv21')
-    if (height % 2 and even_rows) or (width % 2 and (even_rows or encoding in PACKED_YUV)):
+    halved = encoding in ('nv12', 'nv21')
+    if (height % 2 and halved) or (width % 2 and (halved or encoding in PACKED_YUV)):
         return False
     size = height * message.step * PLANAR_YUV.get(encoding, 1)
-    fits = message.step >= width * pixel_bytes and len(message.data) >= size
-    return bool(fits and 0 < height <= LONGEST_SIDE and 0 < width <= LONGEST_SIDE)
+    least = 3 if encoding.startswith('bayer') else 1
+    sides = least <= min(height, width) and max(height, width) <= LONGEST_SIDE
+    return bool(sides and message.step >= width * pixel_bytes and len(message.data) == size)
 
 
 def is_whole_file(message: CompressedImage) -> bool:
     """Whether a reader may take it for a colour image."""
     data = bytes(message.data)
-    if 'compressedDepth' in message.format:
+    if 'compressedDepth' in message.format or message.format.startswith(DEPTH):
         return False
     if data.startswith(PNG):
         return is_whole_png(data)

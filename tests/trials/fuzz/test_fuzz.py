@@ -40,13 +40,19 @@ def test_a_stamp_of_no_image_is_known_as_that():
 def test_images_are_whole_if_their_fields_fit():
     fitting = {'height': 2, 'width': 2, 'step': 6, 'data': bytes(12), 'encoding': 'rgb8'}
     assert is_whole_image(Image(**fitting))
-    for change in ({'encoding': 'x'}, {'step': 5}, {'data': bytes(11)}, {'height': 0}):
+    for change in (
+        {'encoding': 'x'}, {'step': 5}, {'data': bytes(11)}, {'data': bytes(13)}, {'height': 0},
+        {'encoding': 'bayer_rggb8'},
+    ):  # fmt: skip
         assert not is_whole_image(Image(**{**fitting, **change}))
+    mosaic = {'height': 3, 'width': 5, 'step': 5, 'data': bytes(15), 'encoding': 'bayer_rggb8'}
+    assert is_whole_image(Image(**mosaic))
 
 
 def test_a_png_is_whole_with_its_checksums_alone():
     data = images.encode(np.zeros((4, 4, 3), np.uint8), 'PNG')
     assert is_whole_png(data) and is_whole_file(CompressedImage(data=data))
+    assert not is_whole_file(CompressedImage(format='16UC1; png compressed ', data=data))
     assert not is_whole_png(data[:-13])
     for at in range(8, len(data) - 12):  # before the chunk that ends it
         assert not is_whole_png(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
