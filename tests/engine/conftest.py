@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from mobilevlm_ros.engine import (
     open_engine,
 )
 from mobilevlm_ros.engine.llama_cpp_llm import LlamaCppLanguageModel
+from tests.engine.support import Clock
 
 WIDTH, LAYERS, HEADS, FFN, CONTEXT = 64, 2, 2, 256, 256
 SIZE, PATCH = 32, 8
@@ -236,6 +238,13 @@ def make_frame() -> Callable[..., Frame]:
 def fake() -> Iterator[Engine]:
     with create_fake_engine() as engine:
         yield engine
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock(time.perf_counter)
+    monkeypatch.setattr(time, 'perf_counter', clock)
+    return clock
 
 
 @pytest.fixture

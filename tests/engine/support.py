@@ -1,7 +1,6 @@
 """What the tests of the engine and of its worker share beside fixtures."""
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 
 from mobilevlm_ros.engine import (
     Answer,
+    Chunk,
     Engine,
     EngineConfig,
     EngineWorker,
@@ -18,11 +18,17 @@ from mobilevlm_ros.engine import (
     create_fake_engine,
 )
 from mobilevlm_ros.engine.llama_cpp_llm import LlamaCppLanguageModel
+from tests.patience import PATIENCE_S as WAIT_S
+from tests.patience import until
+
+__all__ = [
+    'AHEAD', 'NEAR', 'WAIT_S', 'Clock', 'Gate', 'LoadLlama', 'MakeFrame', 'Q', 'Start',
+    'assert_near', 'error_of', 'grey', 'once', 'slow', 'text_of', 'until',
+]  # fmt: skip
 
 MakeFrame = Callable[..., Frame]
 Start = Callable[..., EngineWorker]
 LoadLlama = Callable[..., LlamaCppLanguageModel]
-WAIT_S = 30.0  # machines may be busy
 Q = Question('Q')
 AHEAD = Question('What is ahead?', max_tokens=8)
 
@@ -37,13 +43,6 @@ def error_of(future: Future[Answer]) -> BaseException | None:
 
 def text_of(future: Future[Answer]) -> str:
     return future.result(WAIT_S).text
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline, 'it did not happen in time'
-        time.sleep(0.002)
 
 
 class Gate:
@@ -61,6 +60,29 @@ class Gate:
 
     def open(self) -> None:
         self._open.set()
+
+
+class Clock:
+    """The engine's steady clock, which a test may set forward instead of waiting."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self.ahead_s = 0.0
+
+    def __call__(self) -> float:
+        return self._now() + self.ahead_s
+
+
+def once(act: Callable[[], object]) -> Callable[[Chunk], None]:
+    """Acts at the first piece of an answer: between two batches, while the answer goes on."""
+    pieces: list[Chunk] = []
+
+    def on_chunk(chunk: Chunk) -> None:
+        pieces.append(chunk)
+        if len(pieces) == 1:
+            act()
+
+    return on_chunk
 
 
 def slow(token_s: float, **settings: Any) -> Engine:

@@ -1,4 +1,3 @@
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from mobilevlm_ros.engine import (
     create_fake_engine,
     open_engine,
 )
-from tests.engine.support import AHEAD, MakeFrame, grey
+from tests.engine.support import AHEAD, Clock, MakeFrame, grey
 
 
 def test_an_answer_ends_where_the_context_does(tiny_bundle: Path, make_frame: MakeFrame) -> None:
@@ -68,13 +67,15 @@ def test_a_frame_older_than_allowed_is_refused() -> None:
         engine.ask(AHEAD)
 
 
-def test_a_deadline_that_has_passed_ends_the_answer_with_what_there_is(fake: Engine) -> None:
+def test_a_deadline_that_has_passed_ends_the_answer_with_what_there_is(
+    fake: Engine, clock: Clock
+) -> None:
     fake.look(grey(1))
     answer = fake.ask(replace(AHEAD, deadline_s=1e-9))
     assert (answer.finish_reason, answer.text, answer.question) == ('deadline', '', AHEAD.text)
-    stream = fake.stream(Question('Q', deadline_s=1.0))
+    stream = fake.stream(Question('Q', deadline_s=60.0))
     next(stream)
-    time.sleep(1.0)
+    clock.ahead_s = 60.0
     *_, answer = stream
     assert isinstance(answer, Answer)
     assert (answer.finish_reason, answer.timing.generated_tokens) == ('deadline', 1)

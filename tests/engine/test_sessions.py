@@ -1,6 +1,5 @@
 """Conversations: cheaper than, and equal to, asking all of it afresh."""
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -135,22 +134,27 @@ def test_the_conversation_unused_longest_makes_way() -> None:
         assert engine.language.load().sessions == 2
 
 
+def an_hour_later(engine: Engine) -> None:
+    sessions = engine.language.sessions
+    sessions._now = lambda now=sessions._now: now() + 3600
+
+
 def test_a_conversation_is_forgotten_when_it_was_idle_too_long() -> None:
-    with create_fake_engine(EngineConfig(session_idle_s=0.05)) as engine:
+    with create_fake_engine(EngineConfig(session_idle_s=60.0)) as engine:
         engine.look(grey(7))
         engine.ask(Question('A', session='s'))
-        time.sleep(0.1)
+        an_hour_later(engine)
         assert engine.ask(Question('B', session='s')).text == 'B brightness 7'
 
 
 def test_an_idle_conversation_lets_its_frame_go_whatever_comes_next() -> None:
-    with create_fake_engine(EngineConfig(session_idle_s=0.05)) as engine:
+    with create_fake_engine(EngineConfig(session_idle_s=60.0)) as engine:
         for begin in (lambda: engine.look(grey(9)), lambda: engine.ask(Question('B'))):
             engine.look(grey(7))
             engine.ask(Question('A', session='s'))
             engine.look(grey(8))
             assert engine.language.load().held_frames == 2
-            time.sleep(0.1)
+            an_hour_later(engine)
             begin()
             assert engine.language.load().held_frames == 1
             assert engine.language.load().sessions == 0

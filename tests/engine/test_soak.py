@@ -75,7 +75,7 @@ def settle(worker: EngineWorker, frames: list[Frame]) -> tuple[int, ...]:
     while language.sessions.give_up_sequence():
         pass
     load = language.load()
-    return load.cells_used, load.free_sequences, load.held_frames, threading.active_count()
+    return load.cells_used, load.free_sequences, load.held_frames
 
 
 def test_ten_thousand_operations_leave_everything_where_it_was() -> None:
@@ -84,9 +84,11 @@ def test_ten_thousand_operations_leave_everything_where_it_was() -> None:
     with EngineWorker(create_fake_engine(config)) as worker:
         operate(worker, frames, 1000, seed=0)
         before, bytes_before = settle(worker, frames), resident_bytes()
+        threads = set(threading.enumerate())
         answered = sum(operate(worker, frames, 1000, seed) for seed in range(1, 11))
         assert answered > 2000
         assert settle(worker, frames) == before
+        assert set(threading.enumerate()) <= threads
         assert resident_bytes() - bytes_before < 8 << 20
         llm = worker._engine.language.llm
         assert llm.cells_used == before[0]  # type: ignore[attr-defined]
@@ -104,8 +106,10 @@ def test_so_does_a_real_model(
     with EngineWorker(open_engine(path, config)) as worker:
         operate(worker, frames, 60, seed=0)
         before, bytes_before = settle(worker, frames), resident_bytes()
+        threads = set(threading.enumerate())
         assert operate(worker, frames, 1000 if bundle == 'tiny' else 150, seed=1) > 20
         assert settle(worker, frames) == before
+        assert set(threading.enumerate()) <= threads
         assert resident_bytes() - bytes_before < 16 << 20
 
 

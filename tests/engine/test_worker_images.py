@@ -93,11 +93,13 @@ def test_turns_of_a_conversation_are_answered_in_their_order(start: Start) -> No
 
 
 def test_images_of_questions_that_wait_do_not_fill_the_cache(start: Start) -> None:
-    worker = start(slow(0.01, active_questions=1))
+    engine = slow(0.2, active_questions=1)
+    worker = start(engine)
     worker.show(grey(5))
     long = worker.submit(Question('L' * 150, max_tokens=100))
     replies = [worker.submit(Q, frame=grey(7)) for _ in range(6)]
     until(lambda: worker.load().held_frames == 2)
+    engine.language.llm._delay_s = 0.01  # type: ignore[attr-defined]
     most = 0
     while not long.done():
         most = max(most, worker.load().held_frames)

@@ -3,13 +3,13 @@
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from mobilevlm_ros.engine import (
     CAPTION,
     Answer,
     BusyError,
-    Caption,
     Chunk,
     ClosedError,
     EngineConfig,
@@ -17,25 +17,38 @@ from mobilevlm_ros.engine import (
     Frame,
     Question,
     QuestionError,
+    Reply,
     create_fake_engine,
 )
-from tests.engine.support import WAIT_S, Gate, Q, Start, error_of, grey, slow, text_of, until
+from mobilevlm_ros.engine.fake import describe
+from tests.engine.support import (
+    WAIT_S,
+    Clock,
+    Gate,
+    Q,
+    Start,
+    error_of,
+    grey,
+    once,
+    slow,
+    text_of,
+    until,
+)
 
 LONG = Question('L' * 150, max_tokens=100)
 
 
-def begun(worker: EngineWorker, count: int = 1) -> None:
-    until(lambda: worker.load().active >= count)
-
-
 def test_a_short_answer_does_not_wait_for_a_long_one(start: Start) -> None:
-    worker = start(slow(0.01))
+    worker, ended = start(), list[str]()
     worker.show(grey(5))
-    long = worker.submit(LONG)
-    begun(worker)
-    assert text_of(worker.submit(Q)) == 'Q brightness 5'
-    assert not long.done()
-    assert text_of(long) == 'L' * 100
+
+    def ask_short() -> None:
+        worker.submit(Q).add_done_callback(lambda reply: ended.append(reply.result().text))
+
+    long = worker.submit(LONG, on_chunk=once(ask_short))
+    long.add_done_callback(lambda reply: ended.append(reply.result().text))
+    until(lambda: len(ended) == 2)
+    assert ended == ['Q brightness 5', 'L' * 100]
 
 
 def test_questions_about_one_frame_are_answered_together_about_it(start: Start) -> None:
@@ -65,30 +78,38 @@ def test_all_of_a_group_wait_or_none(start: Start) -> None:
 
 
 def test_those_that_are_being_answered_and_captions_do_not_fill_the_queue(start: Start) -> None:
-    engine = slow(0.01, queue_size=1, active_questions=2, drafts=False)
-    worker = start(engine, on_caption=lambda caption: None)
+    engine = create_fake_engine(EngineConfig(queue_size=1, active_questions=2, drafts=False))
+    worker, later = start(engine, on_caption=lambda caption: None), list[Reply]()
     worker.show(grey(5))
-    first = worker.submit(LONG)
-    begun(worker)
-    second = worker.submit(LONG)
-    until(lambda: worker.load().waiting == 0)
-    third, fourth = worker.submit(Q), worker.submit(Q)
+
+    def ask_second() -> None:
+        later.append(worker.submit(LONG, on_chunk=once(ask_third_and_fourth)))
+
+    def ask_third_and_fourth() -> None:
+        later.extend(worker.submit(Q) for _ in range(2))
+
+    first = worker.submit(LONG, on_chunk=once(ask_second))
+    until(lambda: len(later) == 3)
+    second, third, fourth = later
     assert isinstance(error_of(fourth), BusyError)
     for reply in (first, second, third):
         assert text_of(reply)
 
 
 def test_cancelling_an_answer_ends_it_at_the_next_token(start: Start) -> None:
-    worker, chunks, shown = start(slow(0.01)), list[Chunk](), threading.Event()
+    worker, chunks = start(), list[Chunk]()
+    shown, cancelled = threading.Event(), threading.Event()
 
     def on_chunk(chunk: Chunk) -> None:
         chunks.append(chunk)
         shown.set()
+        assert cancelled.wait(WAIT_S)
 
     worker.show(grey(5))
     reply = worker.submit(LONG, on_chunk=on_chunk)
     assert shown.wait(WAIT_S)
     assert reply.cancel()
+    cancelled.set()
     answer = reply.result(WAIT_S)
     assert answer.finish_reason == 'cancelled'
     assert answer.text == ''.join(chunk.text for chunk in chunks)
@@ -118,11 +139,12 @@ def test_a_deadline_ends_a_question_that_waits_for_a_frame(start: Start) -> None
     gate.open()
 
 
-def test_a_deadline_ends_an_answer_with_what_it_has(start: Start) -> None:
-    worker = start(slow(0.02))
+def test_a_deadline_ends_an_answer_with_what_it_has(start: Start, clock: Clock) -> None:
+    worker = start()
     worker.show(grey(10))
-    until(lambda: worker.load().held_frames == 1)
-    answer = worker.submit(Question('L' * 150, max_tokens=100, deadline_s=0.5)).result(WAIT_S)
+    question = Question('L' * 150, max_tokens=100, deadline_s=WAIT_S)
+    pass_deadline = once(lambda: setattr(clock, 'ahead_s', WAIT_S))
+    answer = worker.submit(question, on_chunk=pass_deadline).result(WAIT_S)
     assert (answer.finish_reason, answer.text[:1]) == ('deadline', 'L')
 
 
@@ -163,16 +185,22 @@ def test_typed_answers_have_probabilities(start: Start) -> None:
 
 
 def test_a_caption_yields_to_questions(start: Start) -> None:
-    captions: list[Caption] = []
-    engine = slow(0.01, caption_period_s=0.0, drafts=False)
-    worker = start(engine, on_caption=captions.append)
+    told: list[str] = []
+    asked: list[Reply] = []
+
+    def reply(question: str, visual: np.ndarray) -> str:
+        """Called for each token: asks at the first one of the caption."""
+        if not asked:
+            asked.extend(worker.submit(Q) for _ in range(3))
+            for one in asked:
+                one.add_done_callback(lambda done: told.append(done.result().text))
+        return describe(question, visual)
+
+    engine = create_fake_engine(EngineConfig(caption_period_s=0.0, drafts=False), reply)
+    worker = start(engine, on_caption=lambda caption: told.append(caption.answer.text))
     worker.show(grey(10))
-    begun(worker)
-    for _ in range(3):
-        text_of(worker.submit(Q))
-        assert not captions
-    until(lambda: bool(captions))
-    assert captions[0].answer.text == 'Describe the scene. brightness 10'
+    until(lambda: len(told) >= 4)
+    assert told[:4] == ['Q brightness 10'] * 3 + ['Describe the scene. brightness 10']
 
 
 def test_urgent_questions_begin_first(start: Start) -> None:
