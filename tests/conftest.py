@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import mobilevlm_ros
 
@@ -24,6 +25,11 @@ def _load_tool(name: str) -> ModuleType:
 
 environment = _load_tool('environment')
 environment.configure(Path(sys.prefix), os.environ)
+# The same examples in every run; how long one takes says nothing of the code.
+settings.register_profile(
+    'same', derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile('same')
 
 
 @pytest.fixture(scope='session')

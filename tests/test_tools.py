@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import sysconfig
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy
 import pytest
@@ -116,21 +117,57 @@ def test_links_to_deleted_sources_go_and_others_stay(
     assert sorted(path.name for path in tmp_path.iterdir()) == ['foreign.so', 'kept.py']
 
 
+@pytest.fixture
+def taken(environment: ModuleType, monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """Ports that are bound, in a network that nobody else uses."""
+    ports: set[int] = set()
+
+    class Socket:
+        def __enter__(self) -> Socket:
+            self.port = 0
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            ports.discard(self.port)
+
+        def bind(self, address: tuple[str, int]) -> None:
+            if address[1] in ports:
+                raise OSError('in use')
+            self.port = address[1]
+            ports.add(self.port)
+
+    monkeypatch.setattr(environment, 'socket', SimpleNamespace(socket=Socket))
+    return ports
+
+
+def test_a_domain_is_free_for_others_afterwards(
+    environment: ModuleType, taken: set[int]
+) -> None:
+    with environment.own_domain() as domain:
+        assert taken == {environment.LOCK_PORT + domain}
+    assert not taken
+
+
+def test_a_taken_domain_is_taken_for_every_process(environment: ModuleType) -> None:
+    with environment.own_domain() as domain, socket.socket() as other, pytest.raises(OSError):
+        other.bind(('127.0.0.1', environment.LOCK_PORT + domain))
+
+
 def test_two_domains_at_a_time_differ(environment: ModuleType) -> None:
     with environment.own_domain() as first, environment.own_domain() as second:
         assert first != second
         assert {first, second} <= set(environment.DOMAINS)
 
 
+@pytest.mark.usefixtures('taken')
 def test_taken_domains_are_passed_over(
     environment: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with environment.own_domain() as taken:
-        monkeypatch.setattr(environment, 'DOMAINS', range(taken, taken + 1))
+    monkeypatch.setattr(environment, 'DOMAINS', range(1, 3))
+    with environment.own_domain() as first, environment.own_domain() as second:
+        assert {first, second} == {1, 2}
         with pytest.raises(RuntimeError, match='taken'), environment.own_domain():
             pass
-    with environment.own_domain() as freed:
-        assert freed == taken
 
 
 def test_commands_run_in_the_environment(root: Path) -> None:
@@ -179,7 +216,6 @@ setup(name='llama-cpp-python', version='1.0', py_modules=[])
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_llama_cpp_is_compiled_once_for_all_environments_even_without_pip_s_cache(
     load_tool: Callable[[str], ModuleType], tmp_path: Path
 ) -> None:

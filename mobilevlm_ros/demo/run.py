@@ -18,9 +18,9 @@ from mobilevlm_ros.nodes.processes import Processes, RunError
 from mobilevlm_ros.sim.questions import QA
 from mobilevlm_ros.sim.world import World
 
-START_WITHIN_S = 60.0  # for both nodes, the loading of the model included
-ANSWER_WITHIN_S = 20.0
-OVERTIME_S = 30.0  # to drive on if too few questions were settled by the frames
+START_WITHIN_S = 180.0  # for both nodes, the loading of the model included
+ANSWER_WITHIN_S = 60.0
+OVERTIME_S = 90.0  # to drive on if too few questions were settled by the frames
 RETRY_S = 1.0  # from one attempt at the first answer to the next
 PAUSE_S = 0.7  # from an answer to the next question, so that the view changes
 

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from mobilevlm_ros.nodes.share import PROFILE_VARIABLES, profile_variable, transport_profile
 
-END_WITHIN_S = 3.0
+END_WITHIN_S = 10.0
 TAIL_LINES = 15
 
 

@@ -39,7 +39,8 @@ def run(create: Callable[[], Runnable], argv: list[str] | None = None) -> int:
     """Create a node and spin it until it is done or SIGINT or SIGTERM arrives.
 
     Returns:
-        the exit code: 0, or 2 if the node could not be created; stderr then says why.
+        the exit code: 0, or 2 if the node could not be created; stderr then says why. A process
+        that is cut short by a signal ends with 128 and the signal's number.
     """
     return run_together([create], argv)
 
@@ -54,6 +55,7 @@ def run_together(creates: Sequence[Callable[[], Runnable]], argv: list[str] | No
     try:
         _init(argv)
         _spin_all([create() for create in creates], stop)
+        stop.heeded = True
     except MobileVlmError as error:
         line = ' '.join(str(error).split())
         sys.stderr.write(f'{Path(sys.argv[0]).stem}: {line}\n')
@@ -111,6 +113,7 @@ class _StopSignal:
 
     def __init__(self) -> None:
         self.received = False
+        self.heeded = False  # the nodes have ended in order; only the process is left to end
         self.wakes: list[Callable[[], None]] = []  # called as soon as a signal arrives
         self._numbers, written = socket.socketpair()
         written.setblocking(False)
@@ -127,4 +130,4 @@ class _StopSignal:
             wake()
         time.sleep(KILL_AFTER_S)
         free_segments()
-        os._exit(128 + number)
+        os._exit(0 if self.heeded else 128 + number)

@@ -1,13 +1,5 @@
 """The fixtures of the nodes' tests: a client needs a vlm_node."""
 
-from tests.nodes.conftest import (
-    client,
-    client_in,
-    make_node,
-    processes,
-    slack,
-    start,
-    start_fake,
-)
+from tests.nodes.conftest import client, client_in, make_node, processes, start, start_fake
 
-__all__ = ['client', 'client_in', 'make_node', 'processes', 'slack', 'start', 'start_fake']
+__all__ = ['client', 'client_in', 'make_node', 'processes', 'start', 'start_fake']

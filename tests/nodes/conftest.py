@@ -19,6 +19,10 @@ from mobilevlm_ros.msg import Status
 from mobilevlm_ros.nodes.conversions import ns_to_stamp, rgb_to_image
 from mobilevlm_ros.nodes.qos import FRAMES_OUT
 from mobilevlm_ros.srv import Ask
+from tests.patience import PATIENCE_S
+
+HERE = Path(__file__).parent
+END_WITHIN_S = 30.0  # those that do not end by themselves are killed
 
 
 class Segments:
@@ -85,7 +89,7 @@ class Processes:
             process.terminate()
         for process in self._running:
             try:
-                process.wait(3)
+                process.wait(END_WITHIN_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -100,15 +104,6 @@ def processes(ros_domain, tmp_path):
         print(f'--- {log.name}\n{log.read_text()}')
 
 
-@pytest.fixture(scope='session')
-def slack():
-    """Seconds to forgive on a busy machine, where even to start Python takes long."""
-    began = time.monotonic()
-    for _ in range(3):
-        subprocess.run([sys.executable, '-c', ''], check=True)
-    return 4 * (time.monotonic() - began)
-
-
 @pytest.fixture
 def start(processes):
     return processes.start
@@ -116,16 +111,25 @@ def start(processes):
 
 @pytest.fixture
 def start_fake(start):
-    """Start a vlm_node without a model."""
-    return lambda **parameters: start('vlm_node', encoder='fake', llm='fake', **parameters)
+    """Start a vlm_node without a model, to which no image is too old unless told otherwise."""
+    return lambda **parameters: start(
+        'vlm_node', **{'encoder': 'fake', 'llm': 'fake', 'max_age_s': 0.0, **parameters}
+    )
+
+
+@pytest.fixture
+def start_patient(start):
+    """Start a node that takes all the time it needs to end in order after a signal."""
+    return lambda *command, **parameters: start(
+        str(HERE / 'patient_node.py'), *command, **parameters
+    )
 
 
 class Client:
     """A node of the test's own, spun only while something is waited for."""
 
-    def __init__(self, node, patience_s):
+    def __init__(self, node):
         self.node = node
-        self._patience_s = patience_s
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
         self._publishers = {}
@@ -136,12 +140,11 @@ class Client:
         self._ask = self.node.create_client(Ask, 'vlm_node/ask', qos_profile=QoSProfile(depth=200))
         self._connected = False
 
-    def wait(self, condition, seconds=None):
+    def wait(self, condition):
         """Spin until the condition holds, and return its value."""
-        seconds = seconds or self._patience_s
-        end = time.monotonic() + seconds
+        end = time.monotonic() + PATIENCE_S
         while not (value := condition()):
-            assert time.monotonic() < end, f'waited {seconds:.1f} s in vain'
+            assert time.monotonic() < end, f'waited {PATIENCE_S:g} s in vain'
             self._executor.spin_once(timeout_sec=0.05)
         return value
 
@@ -185,6 +188,22 @@ class Client:
         self._new_service()
         self.connect()
 
+    def settle(self):
+        """Wait until vlm_node has received all that was sent to it before.
+
+        An empty question, which is refused at once, takes the same way and comes behind it.
+        """
+        self.ask('')
+
+    def call(self, kind, name, request):
+        """Call another service of vlm_node, and wait for the response."""
+        service = self.node.create_client(kind, f'vlm_node/{name}')
+        self.reconnect()
+        self.wait(service.service_is_ready)
+        future = service.call_async(request)
+        self.wait(future.done)
+        return future.result()
+
     def ask(self, question='Well?', **fields):
         """Ask, and wait for the response."""
         future = self.send(question, **fields)
@@ -222,12 +241,9 @@ class Client:
 
     def transition(self, label):
         """Ask vlm_node for a lifecycle transition; whether it succeeded."""
-        client = self.node.create_client(ChangeState, 'vlm_node/change_state')
-        self.wait(client.service_is_ready)
         number = getattr(Transition, f'TRANSITION_{label.upper()}')
-        future = client.call_async(ChangeState.Request(transition=Transition(id=number)))
-        self.wait(future.done)
-        return future.result().success
+        request = ChangeState.Request(transition=Transition(id=number))
+        return self.call(ChangeState, 'change_state', request).success
 
 
 @pytest.fixture
@@ -236,10 +252,9 @@ def start_slow(start, client, processes):
 
     Gives the process, and the future of a question that it works at (None: while loading).
     """
-    program = Path(__file__).with_name('slow_vlm_node.py')
-
-    def start_slow(stage, **parameters):
-        process = start(str(program), stage, captions='false', **parameters)
+    def start_slow(stage, *options, **parameters):
+        parameters = {'captions': 'false', 'max_age_s': 0.0, **parameters}
+        process = start(str(HERE / 'slow_vlm_node.py'), stage, *options, **parameters)
         futures = [None]
 
         def busy():
@@ -272,10 +287,9 @@ def make_node(ros_domain):
 
 
 @pytest.fixture
-def client_in(make_node, slack):
+def client_in(make_node):
     """Makes a client in a namespace."""
-    patience_s = min(20 + 4 * slack, 90)
-    return lambda namespace: Client(make_node('tester', namespace=namespace), patience_s)
+    return lambda namespace: Client(make_node('tester', namespace=namespace))
 
 
 @pytest.fixture

@@ -2,22 +2,33 @@
 
 While `streaming` it takes a moment for each token of a long answer; at every other stage it never
 returns from one call. It is quick about everything but questions that begin with Slow.
+`slow_vlm_node.py STAGE patient` is not cut short when a signal ends it. Every deadline passes when
+somebody makes a file `late` in the working directory.
 """
 
 import sys
+import threading
 import time
+from pathlib import Path
 
-from mobilevlm_ros.engine import create_fake_engine
-from mobilevlm_ros.nodes.runner import run
-from mobilevlm_ros.nodes.vlm_node import VlmNode
-
+TOKEN_S = 0.2
 STAGE = sys.argv[1]
-TOKEN_S = 0.03
+LATE = Path('late')
+clock = time.perf_counter
+time.perf_counter = lambda: clock() + 3600 * LATE.exists()
+
+from mobilevlm_ros.engine import create_fake_engine, worker  # noqa: E402
+from mobilevlm_ros.nodes import runner  # noqa: E402
+from mobilevlm_ros.nodes.vlm_node import VlmNode  # noqa: E402
+
+if sys.argv[2:3] == ['patient']:
+    runner.STOP_WITHIN_S = runner.KILL_AFTER_S = 300.0
+    worker.JOIN_S = 0.1  # for a call that never returns
 
 
 def linger(*_):
     print(STAGE, flush=True)
-    time.sleep(60)
+    threading.Event().wait()
 
 
 def reply(question, visual):
@@ -47,4 +58,4 @@ def create():
     return node
 
 
-raise SystemExit(run(create))
+raise SystemExit(runner.run(create))

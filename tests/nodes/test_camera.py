@@ -46,9 +46,10 @@ def test_nothing_is_taken_until_somebody_wants_it(taken, client):
 
 
 def test_what_is_wanted_is_the_newest_and_one_alone(taken, client):
+    arrived = client.listen(Image, 'image')
     for grey in (10, 20, 30):
         client.show(grey)
-    client.spin(0.3)
+    client.wait(lambda: arrived and arrived[-1].data[0] == 30)
     taken.camera.want()
     client.wait(lambda: taken.frames)
     client.show(40)
@@ -60,8 +61,12 @@ def test_pulling_takes_what_is_there_and_does_not_wait(taken, client):
     taken.camera.pull()
     assert taken.frames == []
     client.show(50)
-    client.spin(0.3)
-    taken.camera.pull()
+
+    def pulled():
+        taken.camera.pull()
+        return taken.frames
+
+    client.wait(pulled)
     assert taken.frames[0]().pixels[0, 0, 0] == 50
 
 

@@ -7,8 +7,19 @@ from sensor_msgs.msg import Image
 
 from mobilevlm_ros.nodes.conversions import image_to_frame
 from mobilevlm_ros.nodes.qos import FRAMES_IN
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.ros
+
+PATIENT = """
+from mobilevlm_ros.nodes.camera_node import CameraNode
+from mobilevlm_ros.nodes.runner import run
+class PatientCamera(CameraNode):
+    def _publish_next(self):
+        if self._publisher.get_subscription_count():
+            super()._publish_next()
+raise SystemExit(run(PatientCamera))
+"""
 
 
 @pytest.fixture
@@ -28,30 +39,35 @@ def greys(messages):
 def test_a_folder_is_played_in_a_loop_with_rising_stamps(start, client, folder, processes):
     images = client.listen(Image, 'image', FRAMES_IN)
     start('camera_node', path=folder, rate=50.0, frame_id='left_eye')
-    client.wait(lambda: len(images) >= 8)
-    shown = greys(images)
-    assert [10, 20, 30, 10] in [shown[i : i + 4] for i in range(len(shown))]
+
+    def played_in_a_loop():
+        shown = greys(images)
+        return [10, 20, 30, 10] in [shown[i : i + 4] for i in range(len(shown))]
+
+    client.wait(played_in_a_loop)
     stamps = [image_to_frame(message).stamp_ns for message in images]
     assert stamps == sorted(set(stamps))
     assert images[0].header.frame_id == 'left_eye'
     assert '1b.png' in processes.log.read_text()
 
 
-def test_without_a_loop_the_node_ends_after_the_last_frame(start, client, folder):
+def test_without_a_loop_the_node_ends_after_the_last_frame(start, client, folder, tmp_path):
     images = client.listen(Image, 'image')
-    process = start('camera_node', path=folder, rate=1.0, loop='false')  # discovery takes a while
+    program = tmp_path / 'patient_camera.py'
+    program.write_text(PATIENT)
+    process = start(str(program), path=folder, rate=10.0, loop='false')
     client.wait(lambda: process.poll() is not None)
     assert process.returncode == 0
-    assert greys(images)[-1:] == [30]
+    client.wait(lambda: greys(images)[-1:] == [30])
 
 
 def test_a_folder_of_broken_images_ends_the_node(start, tmp_path, processes):
     (tmp_path / 'a.png').write_bytes(b'broken')
-    assert start('camera_node', path=tmp_path, rate=50.0).wait(60) == 0
+    assert start('camera_node', path=tmp_path, rate=50.0).wait(PATIENCE_S) == 0
     assert 'no frame of' in processes.log.read_text()
 
 
 def test_a_missing_path_is_said_in_one_line(start, processes):
-    assert start('camera_node', path='/nowhere').wait(60) == 2
+    assert start('camera_node', path='/nowhere').wait(PATIENCE_S) == 2
     lines = processes.log.read_text().splitlines()
     assert len(lines) == 1 and '/nowhere' in lines[0]

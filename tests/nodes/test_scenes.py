@@ -1,13 +1,13 @@
 """What becomes of probes that end without an answer."""
 
-import time
-
 import pytest
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.task import Future
 
 from mobilevlm_ros.engine import EngineWorker, Question, create_fake_engine
 from mobilevlm_ros.nodes.probes import Probe
 from mobilevlm_ros.nodes.scenes import Scenes
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.ros
 
@@ -24,14 +24,15 @@ def test_probes_that_fail_are_told_but_not_those_of_an_engine_that_was_closed(
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     probes = [Probe('clear', Question('Is it clear?', choices=('yes', 'no')))]
-    judged, published = [], []
+    judged, published, delivered = [], [], Future()
     with EngineWorker(create_fake_engine()) as worker:
         scenes = Scenes(node, worker, lambda: probes, lambda: 0.0, published.append, judged.append)
         if closed:
             worker.close()
+        behind = node.create_guard_condition(lambda: delivered.set_result(None))
         scenes.show('front')
-        end = time.monotonic() + 0.5
-        while time.monotonic() < end:
-            executor.spin_once(timeout_sec=0.1)
+        behind.trigger()
+        executor.spin_until_future_complete(delivered, PATIENCE_S)
+    assert delivered.done()
     assert not published and judged == codes
     assert ('no scene' in capfd.readouterr().err) != closed

@@ -7,7 +7,10 @@ from mobilevlm_ros.msg import Status
 
 pytestmark = pytest.mark.ros
 
-FAKE = {'encoder': 'fake', 'llm': 'fake', 'look': 'always'}
+AT_ONCE = 20  # questions to each robot
+FAKE = {
+    'encoder': 'fake', 'llm': 'fake', 'look': 'always', 'max_age_s': 0.0, 'queue_size': AT_ONCE,
+}  # fmt: skip
 SHARED = {'/diagnostics', '/parameter_events', '/rosout'}  # by convention of ROS
 
 
@@ -43,7 +46,7 @@ def test_questions_to_both_at_once_get_their_own_answers(robots):
     for robot, client in robots.items():
         client.show(greys[robot])
         client.answer()
-    asked = [(robot, f'{robot}{i}?') for i in range(20) for robot in robots]
+    asked = [(robot, f'{robot}{i}?') for i in range(AT_ONCE) for robot in robots]
     futures = [robots[robot].send(question) for robot, question in asked]
     for (robot, question), future in zip(asked, futures, strict=True):
         robots[robot].wait(future.done)

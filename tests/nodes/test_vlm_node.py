@@ -1,5 +1,6 @@
 """vlm_node over DDS, with a fake model that tells how bright an image is."""
 
+import re
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ from sensor_msgs.msg import Image
 
 from mobilevlm_ros.msg import Caption, Query, Status
 from mobilevlm_ros.nodes.conversions import stamp_to_ns
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.ros
 
@@ -67,7 +69,7 @@ def test_an_image_older_than_max_age_is_stale(start_fake, client):
     assert client.answer().status.code == Status.OK
     response = client.ask(max_age=Duration(sec=2))
     assert response.status.code == Status.STALE and 'max_age' in response.status.message
-    assert client.ask(max_age=Duration(sec=60)).status.code == Status.OK
+    assert client.ask(max_age=Duration(sec=3600)).status.code == Status.OK
 
 
 def test_the_newest_frame_wins(start_fake, client):
@@ -76,7 +78,7 @@ def test_the_newest_frame_wins(start_fake, client):
     client.answer()
     for grey in range(2, 40):
         stamp_ns = client.show(grey)
-    client.spin(0.3)
+    client.settle()
     answer = client.ask(frame=Query.NEWEST).answer
     assert (answer.text, stamp_to_ns(answer.header.stamp)) == ('Well? brightness 39', stamp_ns)
 
@@ -159,7 +161,6 @@ def test_lifecycle(start_fake, client):
     assert client.ask().status.code == Status.NOT_ACTIVE
     assert client.transition('activate')
     client.show(90)
-    client.spin(0.3)
     assert client.answer().answer.text == 'Well? brightness 90'
     assert client.transition('deactivate')
     assert client.transition('cleanup')
@@ -180,15 +181,10 @@ def test_lifecycle(start_fake, client):
 )
 def test_it_follows_the_calls_of_nav2_s_lifecycle_manager(start_fake, client, transitions):
     start_fake(autostart='false')
-    reading = client.node.create_client(GetState, 'vlm_node/get_state')
-    client.wait(reading.service_is_ready)
 
     def state():
-        future = reading.call_async(GetState.Request())
-        client.wait(future.done)
-        return future.result().current_state.label
+        return client.call(GetState, 'get_state', GetState.Request()).current_state.label
 
-    client.connect()
     assert state() == 'unconfigured'
     for transition in transitions.split():
         assert client.transition(transition) and state() == LEADS_TO[transition]
@@ -204,24 +200,24 @@ def test_nothing_from_before_a_deactivation_is_answered_about(start_fake, client
 
 def test_a_bundle_that_cannot_be_loaded_ends_the_node_with_its_cause(start, processes):
     process = start('vlm_node', bundle='/nowhere')
-    assert process.wait(60) == 2
+    assert process.wait(PATIENCE_S) == 2
     assert '/nowhere' in processes.log.read_text()
 
 
 def test_what_runs_the_vision_part_is_logged_with_the_reasons(start, client, processes):
     start('vlm_node')
-    client.wait(lambda: 'vision encoder: ' in processes.log.read_text())
-    assert '; not tensorrt: ' in processes.log.read_text()
+    pattern = 'vision encoder: .*; not tensorrt: '
+    client.wait(lambda: re.search(pattern, processes.log.read_text()))
 
 
 def test_an_encoder_that_is_forced_and_cannot_be_had_ends_the_node(start, processes):
     process = start('vlm_node', encoder='tensorrt')
-    assert process.wait(60) == 2
+    assert process.wait(PATIENCE_S) == 2
     assert 'tensorrt' in processes.log.read_text()
 
 
 def test_more_cameras_than_held_frames_are_refused(start_fake, processes):
-    assert start_fake(cameras="['a', 'b']", held_frames=1).wait(60) == 2
+    assert start_fake(cameras="['a', 'b']", held_frames=1).wait(PATIENCE_S) == 2
     assert 'held_frames' in processes.log.read_text()
 
 

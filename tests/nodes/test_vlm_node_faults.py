@@ -14,7 +14,9 @@ OK, ERROR = DiagnosticStatus.OK, DiagnosticStatus.ERROR
 @pytest.fixture
 def start_faulty(start):
     program = Path(__file__).with_name('faulty_vlm_node.py')
-    return lambda **parameters: start(str(program), captions='false', **parameters)
+    return lambda **parameters: start(
+        str(program), captions='false', max_age_s=0.0, **parameters
+    )
 
 
 @pytest.fixture

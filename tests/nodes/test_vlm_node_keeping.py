@@ -10,32 +10,23 @@ from mobilevlm_ros.msg import Status
 pytestmark = pytest.mark.ros
 
 
-def call(client, kind, name, request):
-    service = client.node.create_client(kind, f'vlm_node/{name}')
-    client.wait(service.service_is_ready)
-    client.spin(0.5)
-    future = service.call_async(request)
-    client.wait(future.done)
-    return future.result()
-
-
 def messages(values):
     return [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
 
 
 def change(client, **values):
     request = SetParameters.Request(parameters=messages(values))
-    return call(client, SetParameters, 'set_parameters', request).results
+    return client.call(SetParameters, 'set_parameters', request).results
 
 
 def change_together(client, **values):
     request = SetParametersAtomically.Request(parameters=messages(values))
-    return call(client, SetParametersAtomically, 'set_parameters_atomically', request).result
+    return client.call(SetParametersAtomically, 'set_parameters_atomically', request).result
 
 
 @pytest.fixture
 def asked(start_fake, client):
-    start_fake(captions='false')
+    start_fake(captions='false', **{'camera.silent_after_s': 3600.0})
     client.show(50)
     client.answer()
     return client

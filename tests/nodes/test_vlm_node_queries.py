@@ -72,8 +72,8 @@ def test_a_region_is_asked_about(asked):
 
 
 def test_the_next_frame_is_one_that_came_after_the_question(asked):
-    future = asked.send(frame=Query.NEXT, deadline=Duration(sec=20))
-    asked.spin(0.3)
+    future = asked.send(frame=Query.NEXT, deadline=Duration(sec=600))
+    asked.settle()
     assert not future.done()
     stamp_ns = asked.show(90)
     asked.wait(future.done)
@@ -138,7 +138,6 @@ def test_a_stream_that_cannot_be_answered_is_aborted_with_the_reason(asked):
     assert (done.status, done.result.status.code) == (GoalStatus.STATUS_ABORTED, Status.INVALID)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize('look', ['always', 'on_demand'])
 def test_probes_are_answered_together_about_each_frame(start_fake, client, look):
     level = '{"question": "How bright?", "choices": ["bright", "dark"]}'

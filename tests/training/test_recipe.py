@@ -22,7 +22,6 @@ TOY = replace(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 def test_a_toy_recipe_becomes_a_bundle_that_answers(tmp_path: Path) -> None:
     checkpoint = Trainer(TOY, tmp_path, workers=1).run()
     assert draw_curves(tmp_path).stat().st_size > 5000

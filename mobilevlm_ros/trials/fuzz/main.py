@@ -63,7 +63,8 @@ def parameters() -> list[str]:
     return [
         f'cameras:=[{", ".join(CAMERAS)}]', f'held_frames:={len(CAMERAS)}', 'captions:=false',
         'rear.transport:=compressed', 'right.transport:=compressed', 'max_tokens:=12',
-        'deadline_s:=5.0', f'session_idle_s:={IDLE_S}', f'queue_size:={4 * WINDOW}',
+        'deadline_s:=5.0', 'max_age_s:=0.0', f'session_idle_s:={IDLE_S}',
+        f'queue_size:={4 * WINDOW}',
     ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage, Image
 
 from mobilevlm_ros.msg import Query, Status
-from mobilevlm_ros.nodes.conversions import status_name
+from mobilevlm_ros.nodes.conversions import stamp_to_ns, status_name
 from mobilevlm_ros.nodes.processes import RunError
 from mobilevlm_ros.nodes.qos import FRAMES_OUT
 from mobilevlm_ros.srv import Ask
@@ -41,6 +41,15 @@ NUDGE_AFTER_S = 6.0
 REPLY_WITHIN_S = 180.0  # of a machine that may be busy; questions have a deadline of 5 s
 WRONG = ('INTERNAL', 'NOT_ACTIVE', 'CANCELLED', 'BUSY')  # nothing that was sent may end like this
 GOOD_EVERY = 25  # images of a camera, or questions
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the node's diagnostics said last."""
+
+    at_ns: int = 0  # on the clock that nodes share
+    ended: int = 0  # requests
+    idle: bool = False  # no request is waiting or being answered
 
 
 @dataclass
@@ -66,7 +75,7 @@ class Fuzzer:
         """
         self.findings = Findings()
         self.asked = 0
-        self.ended = 0  # requests, as the node counts them
+        self._told = Told()
         self._check = check
         self._numbers = count()
         self._node = rclpy.create_node('fuzzer')
@@ -151,13 +160,12 @@ class Fuzzer:
         return f'{status_name(response.status.code)}: {response.status.message}'
 
     def counted(self) -> int:
-        """Requests that the node has ended, once that number stands still."""
-        last, seen_at = -1, time.monotonic()
-        while time.monotonic() < seen_at + 2.5:
-            if self.ended != last:
-                last, seen_at = self.ended, time.monotonic()
+        """Requests that the node has ended, once it has nothing to do; as it told since now."""
+        now_ns = self._node.get_clock().now().nanoseconds
+        end = time.monotonic() + REPLY_WITHIN_S
+        while not (self._told.idle and self._told.at_ns > now_ns) and time.monotonic() < end:
             self._spin_for(0.1)
-        return last
+        return self._told.ended
 
     def _sees(self, camera: str) -> bool:
         self._publishers[camera].publish(self._good(camera).data)
@@ -210,10 +218,15 @@ class Fuzzer:
         self.findings.violations.append(what)
 
     def _count(self, message: DiagnosticArray) -> None:
-        for status in message.status:
-            if status.name.endswith(': answers'):
-                pairs = {pair.key: pair.value for pair in status.values}
-                self.ended = sum(int(v) for k, v in pairs.items() if k.startswith('count_'))
+        parts = {
+            status.name.rpartition(': ')[2]: {pair.key: pair.value for pair in status.values}
+            for status in message.status
+        }
+        self._told = Told(
+            stamp_to_ns(message.header.stamp),
+            sum(int(v) for k, v in parts['answers'].items() if k.startswith('count_')),
+            parts['engine']['active'] == parts['engine']['waiting'] == '0',
+        )
 
     def _spin_until(self, condition: Callable[[], bool]) -> None:
         while not condition():

@@ -29,7 +29,7 @@ from mobilevlm_ros.sim.world import World
 COLOURS = {'front': 'red', 'left': 'green', 'right': 'yellow', 'rear': 'purple'}
 VIEWS = 8  # different frames of a camera, shown in turn
 LENS = Camera(width=1280, height_px=720)
-END_WITHIN_S = 5.0
+END_WITHIN_S = 30.0  # those that are killed leave their memory behind
 IDLE_S = 1.0
 
 

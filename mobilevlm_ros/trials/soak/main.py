@@ -41,7 +41,7 @@ camera cannot keep its rate, if memory, threads or open files of vlm_node grow, 
 left in /dev/shm.
 """
 SAMPLES = 24  # at least, however short the run
-REMOVED_WITHIN_S = 3.0  # a port that is in no memory any more, but not yet removed
+REMOVED_WITHIN_S = 30.0  # a port that is in no memory any more, but not yet removed
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -61,14 +61,19 @@ def main(argv: list[str] | None = None) -> int:
     except RunError as error:
         sys.stderr.write(f'soak: {error}\n')
         return 2
-    if left := left_of(mapped - before):
-        time.sleep(REMOVED_WITHIN_S)
-        left = left_of(mapped - before)
-    soak = soak.ended(left)
+    soak = soak.ended(_left(mapped - before))
     sys.stdout.write(table(soak) + '\n')
     if options.json:
         options.json.write_text(json.dumps(to_json(soak), indent=1) + '\n', encoding='utf-8')
     return 1 if violations(soak) else 0
+
+
+def _left(files: set[Path]) -> list[str]:
+    """Those that stay, once they have had time to go."""
+    end = time.monotonic() + REMOVED_WITHIN_S
+    while (left := left_of(files)) and time.monotonic() < end:
+        time.sleep(0.2)
+    return left
 
 
 @contextmanager

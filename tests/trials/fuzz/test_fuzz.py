@@ -81,11 +81,10 @@ def test_what_grew_beyond_its_limit_is_told():
 
 @pytest.mark.ros
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 def test_some_hundred_messages_do_no_harm(ros_domain, tmp_path):
     command = [sys.executable, '-m', 'mobilevlm_ros.trials.fuzz.main', '--messages', '300']
     done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=380, check=False
+        command, cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert '0 violations' in done.stdout
