@@ -8,16 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.nodes.conftest import (
-    client,
-    client_in,
-    make_node,
-    processes,
-    slack,
-    start,
-)
+from tests.nodes.conftest import client, client_in, make_node, processes, start
 
-__all__ = ['client', 'client_in', 'make_node', 'processes', 'slack', 'start']
+__all__ = ['client', 'client_in', 'make_node', 'processes', 'start']
 HERE = Path(__file__).parent
 
 
@@ -61,5 +54,5 @@ def write_program(path, line):
 def vlm_node(start, client):
     """vlm_node with nano in front of the simulated robot's camera, once it answers."""
     start('sim_node', seed=3)
-    start('vlm_node')
+    start('vlm_node', max_age_s=0.0)
     client.wait(lambda: client.ask('What is ahead?').status.code == 0)

@@ -12,8 +12,7 @@ from ament_index_python.packages import get_package_prefix, get_package_share_di
 from rclpy.qos import qos_profile_sensor_data
 
 from tests.docs.messages import fill, interface
-
-PATIENCE_S = 60.0
+from tests.patience import PATIENCE_S
 
 
 def pkg_prefix(*words):
