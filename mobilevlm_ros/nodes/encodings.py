@@ -26,13 +26,13 @@ class Plane:
         """Where its last row ends, padding included."""
         return self.start + self.rows * self.step
 
-    def samples(self, data: np.ndarray) -> np.ndarray:
+    def samples(self, data: array[int] | bytes) -> np.ndarray:
         """[rows, columns, channels] or [rows, columns] of the data; a view if it can be."""
-        rows = data[self.start : self.end].reshape(self.rows, self.step)
-        found = rows[:, : self.columns * self.channels * self.sample.itemsize].view(self.sample)
-        found = np.require(found, self.sample.newbyteorder('='), 'A')  # OpenCV asks for aligned
-        shape = (self.rows, self.columns, self.channels)
-        return found.reshape(shape if self.channels > 1 else shape[:2])
+        size, axes = self.sample.itemsize, 3 if self.channels > 1 else 2
+        shape = (self.rows, self.columns, self.channels)[:axes]
+        strides = (self.step, self.channels * size, size)[:axes]
+        found: np.ndarray = np.ndarray(shape, self.sample, data, self.start, strides)
+        return np.require(found, self.sample.newbyteorder('='), 'A')  # OpenCV asks for aligned
 
 
 def to_rgb(
@@ -66,8 +66,7 @@ def to_rgb(
         )
     planes = _planes(known, height, width, step, is_bigendian)
     _check_size(encoding, planes, len(data))
-    flat = np.frombuffer(data, np.uint8)
-    return known.rgb(*(plane.samples(flat) for plane in planes))
+    return known.rgb(*(plane.samples(data) for plane in planes))
 
 
 def _planes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -59,6 +60,7 @@ class VideoSource:
     """A video file, as far as OpenCV can read it."""
 
     def __init__(self, path: Path) -> None:
+        os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')  # what it writes to stderr, we raise
         self._path = path
         self.rate = self._open().get(cv2.CAP_PROP_FPS) or 30.0
 

@@ -67,7 +67,10 @@ def test_a_folder_of_broken_images_ends_the_node(start, tmp_path, processes):
     assert 'no frame of' in processes.log.read_text()
 
 
-def test_a_missing_path_is_said_in_one_line(start, processes):
-    assert start('camera_node', path='/nowhere').wait(PATIENCE_S) == 2
+@pytest.mark.parametrize('name', ['nowhere', 'broken.mp4', 'empty.mp4'])
+def test_a_path_that_cannot_be_played_is_said_in_one_line(start, processes, tmp_path, name):
+    (tmp_path / 'broken.mp4').write_bytes(b'\0\0\0\x18ftypmp42' + bytes(100))
+    (tmp_path / 'empty.mp4').touch()
+    assert start('camera_node', path=tmp_path / name).wait(PATIENCE_S) == 2
     lines = processes.log.read_text().splitlines()
-    assert len(lines) == 1 and '/nowhere' in lines[0]
+    assert len(lines) == 1 and name in lines[0]

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import math
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -70,6 +71,16 @@ def test_compressed_images_are_decoded():
     assert np.array_equal(frame.pixels, pixels())
     assert (frame.stamp_ns, frame.frame_id, frame.camera) == (STAMP_NS, 'lens', 'front')
     assert compressed_to_frame(compressed('JPEG')).pixels.shape == (20, 30, 3)
+
+
+@pytest.mark.parametrize('name', ['chelsea.png', 'coins.png', 'rocket.jpg'])
+def test_compressed_photographs_are_those_of_the_cv_bridge_that_is_installed(name):
+    cv_bridge = pytest.importorskip('cv_bridge')
+    data = files('skimage').joinpath('data', name).read_bytes()
+    message = CompressedImage(format=name[-3:], data=data)
+    expected = cv_bridge.CvBridge().compressed_imgmsg_to_cv2(message, 'rgb8')
+    difference = compressed_to_frame(message).pixels.astype(int) - expected
+    assert np.abs(difference).max() <= (name.endswith('jpg') and 2)  # by the version of libjpeg
 
 
 def test_broken_compressed_images_are_image_errors():
