@@ -13,7 +13,6 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
-from sensor_msgs.msg import Image
 
 from mobilevlm_ros.msg import Status
 from mobilevlm_ros.nodes.conversions import ns_to_stamp, rgb_to_image
@@ -222,7 +221,7 @@ class Client:
 
     def publish(self, message, topic='image'):
         if topic not in self._publishers:
-            self._publishers[topic] = self.node.create_publisher(Image, topic, FRAMES_OUT)
+            self._publishers[topic] = self.node.create_publisher(type(message), topic, FRAMES_OUT)
         self.wait(self._publishers[topic].get_subscription_count)
         self._publishers[topic].publish(message)
         self._shown[topic] = message

@@ -4,10 +4,12 @@ import re
 import subprocess
 import sys
 
+import cv2
+import numpy as np
 import pytest
 from builtin_interfaces.msg import Duration
 from lifecycle_msgs.srv import GetState
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from mobilevlm_ros.msg import Caption, Query, Status
 from mobilevlm_ros.nodes.conversions import stamp_to_ns
@@ -146,6 +148,25 @@ def test_broken_images_are_named_and_do_no_harm(start_fake, client, processes):
     assert response.status.code == Status.INVALID and 'truncated' in response.status.message
     client.show(30)
     client.wait(lambda: client.ask().answer.text == 'Well? brightness 30')
+
+
+def compressed(samples, format):
+    return CompressedImage(format=format, data=cv2.imencode('.png', samples)[1].tobytes())
+
+
+def test_a_compressed_topic_says_what_its_images_are(start_fake, client):
+    start_fake(**{'camera.transport': 'compressed'})
+    depth = np.full((16, 16), 1500, np.uint16)
+    client.publish(compressed(depth, '16UC1; png compressed '), 'image/compressed')
+    status = client.answer().status
+    assert status.code == Status.INVALID and "'16UC1' is a depth image" in status.message
+    grey = compressed(depth, 'mono16; png compressed ')  # of brightness 1500 / 257
+
+    def answered():
+        client.publish(grey, 'image/compressed')
+        return client.ask(frame=Query.NEWEST).answer.text == 'Well? brightness 6'
+
+    client.wait(answered)
 
 
 def test_lifecycle(start_fake, client):
