@@ -1,14 +1,17 @@
 """What can be said of a command that is not run: the names and options in it exist."""
 
 import argparse
-import ast
 import contextlib
 import importlib
 import io
 import re
+import runpy
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock, patch
 
 import yaml
 
@@ -16,7 +19,10 @@ from mobilevlm_ros.cli.main import overview
 from tests.docs.messages import fill, interface
 from tests.docs.pages import ROOT
 
-LAUNCHERS = ROOT / 'launch'
+# ROS's launch library, which is not on PyPI.
+LAUNCH = ('launch', 'launch.actions', 'launch.event_handlers', 'launch.events.process',
+          'launch.launch_description_sources', 'launch.substitutions', 'launch_ros',
+          'launch_ros.actions', 'launch_ros.substitutions', 'launch_ros.utilities')
 
 
 def commands(text: str) -> Iterator[list[str]]:
@@ -107,31 +113,13 @@ def check_launch(file: str, arguments: list[str]) -> None:
         assert not choices or value in choices, f'{argument}: one of {choices}'
 
 
-def launch_arguments(file: str) -> dict[str, dict[str, object]]:
-    """What a launch file, and one that it includes, says of each of its arguments."""
-    tree = ast.parse((LAUNCHERS / file).read_text(encoding='utf-8'))
-    constants = {
-        node.targets[0].id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    }
-    own = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and getattr(node.func, 'id', '') == 'DeclareLaunchArgument':
-            values = {word.arg: word.value for word in node.keywords}
-            own[node.args[0].value] = {
-                name: literal(constants.get(getattr(value, 'id', ''), value))
-                for name, value in values.items()
-            }
+def launch_arguments(file: str) -> dict[str, dict[str, Any]]:
+    """What a launch file, and one that it includes, declares of each of its arguments."""
+    modules = {name: MagicMock() for name in LAUNCH}
+    modules['launch.actions'].DeclareLaunchArgument = lambda name, **about: (name, about)
+    with patch.dict(sys.modules, modules):
+        own = dict(runpy.run_path(str(ROOT / 'launch' / file))['ARGUMENTS'])
     return own if file == 'vlm.launch.py' else {**launch_arguments('vlm.launch.py'), **own}
-
-
-def literal(node: ast.expr) -> object:
-    """The value of an expression; None if it is found out at launch."""
-    try:
-        return ast.literal_eval(node)
-    except ValueError:
-        return None
 
 
 def check_script(arguments: list[str]) -> None:

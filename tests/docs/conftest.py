@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.nodes.conftest import client, client_in, make_node, processes, start
+from tests.nodes.conftest import client, client_in, make_node, processes, start, start_fake
 
-__all__ = ['client', 'client_in', 'make_node', 'processes', 'start']
+__all__ = ['client', 'client_in', 'make_node', 'processes', 'start', 'start_fake']
 HERE = Path(__file__).parent
 
 
