@@ -9,7 +9,7 @@ SETUP := $(PYTHON) tools/setup_venv.py --distro $(DISTRO) --folder $(VENV)
 RUN := $(VENV)/bin/python tools/environment.py
 PYTEST := $(RUN) $(VENV)/bin/pytest
 SHARED := -n 2 --dist loadfile
-# What else of ROS `make test` tries: what talks ROS alone, where distributions differ.
+# On which other distribution `make test` runs the tests that use ROS.
 OTHER := $(if $(filter jazzy,$(DISTRO)),kilted)
 ROS_TESTS := tests/nodes tests/client tests/demo tests/trials
 # ARGS without the files that it names, and those of them that are such tests.
@@ -23,9 +23,9 @@ PICTURE ?= $(BENCH)/benchmarks.png
 
 help:
 	@echo 'make demo    a simulated robot drives about and answers questions about what it sees'
-	@echo 'make test    lint, types and tests, those that talk ROS on Jazzy and on Kilted;'
+	@echo 'make test    lint, types and tests on Jazzy; those that use ROS again on Kilted;'
 	@echo '             ARGS="-k timing" goes to pytest'
-	@echo 'make test-ros  of these, those that talk ROS and are not slow; with DISTRO=kilted there'
+	@echo 'make test-ros  the tests that use ROS and are not slow; DISTRO=kilted: on Kilted'
 	@echo 'make bench   ours beside llama.cpp, at the sizes of MobileVLM-1.7B; JSON=FILE keeps the figures'
 	@echo 'make load    100 requests of 10 processes at once, every reply checked'
 	@echo 'make soak    ten minutes of four large cameras and questions; ARGS="--transport compressed"'
@@ -85,7 +85,7 @@ test: check
 	@$(if $(OTHER),$(MAKE) --no-print-directory test-ros DISTRO=$(OTHER))
 
 test-ros:
-	@$(if $(filter tests/%,$(ROS_ARGS)),echo 'What talks ROS on $(DISTRO)' && $(SETUP) --with dev \
+	@$(if $(filter tests/%,$(ROS_ARGS)),echo 'Tests that use ROS, on $(DISTRO)' && $(SETUP) --with dev \
 		&& { $(PYTEST) $(SHARED) -m 'not slow' $(ROS_ARGS) || [ $$? = 5 ]; },:)
 
 clean:

@@ -1,4 +1,4 @@
-"""Fixtures for all tests: a ROS domain of its own for each test that talks ROS."""
+"""Fixtures for all tests: a ROS domain of its own for each test that uses ROS."""
 
 import importlib.util
 import os
