@@ -78,10 +78,18 @@ def test_a_path_is_one_of_the_tree(place, path):
     assert any(list(folder.glob(f'{path}*')) for folder in FOLDERS)
 
 
-def test_the_table_of_statuses_is_whole():
-    rows = table(ROOT / 'docs' / 'interfaces.md', 'Status')
-    told = [name for row in rows for name in re.findall(r'`(\w+)`', row[0])]
-    assert sorted([*told, 'OK']) == sorted(constants(msg.Status))
+INTERFACES = ROOT / 'docs' / 'interfaces.md'
+
+
+def test_the_table_of_statuses_is_whole_and_has_their_numbers():
+    rows = table(INTERFACES, 'Status')
+    told = [pair for row in rows for pair in re.findall(r'`(\w+)` \((\d+)\)', row[0])]
+    assert {**{name: int(number) for name, number in told}, 'OK': 0} == constants(msg.Status)
+
+
+def test_the_ways_to_choose_a_frame_have_their_numbers():
+    told = re.findall(r'`frame: (\d)` \(`(\w+)`\)', INTERFACES.read_text('utf-8'))
+    assert {name: int(number) for number, name in told} == constants(msg.Query)
 
 
 def constants(message):
