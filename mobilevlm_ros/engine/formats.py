@@ -24,13 +24,18 @@ def stored_encoding(format: str) -> str:
     source, told, codec = (part.strip() for part in format.partition(';'))
     if not told and not is_encoding(source):
         return ''
-    compressed = codec.partition('compressed')[2].split()
+    names = [source, *codec.partition('compressed')[2].split()[:1]]
+    _check(names, format)
+    alone = not told and not source.startswith('bayer')  # beside a file like any other
+    return '' if alone else names[-1]
+
+
+def _check(names: list[str], format: str) -> None:
     try:
-        for name in (source, *compressed[:1]):
+        for name in names:
             find_encoding(name)
     except ImageError as error:
         raise ImageError(f'format {format[:60]!r}: {error}') from error
-    return compressed[0] if compressed else source
 
 
 def file_encoding(stored: str, channels: int, bits: int) -> str:

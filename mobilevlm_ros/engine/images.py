@@ -58,7 +58,7 @@ def read_image(path: Path | str) -> Pixels:
 
 
 def decode_image(data: bytes, name: str = 'the image', format: str = '') -> Pixels:
-    """Decode JPEG, PNG, BMP, GIF, PPM, TIFF or WebP to uint8 RGB (height, width, 3), read-only.
+    """Decode JPEG, PNG, BMP, GIF, PPM, TIFF or WebP to uint8 RGB (height, width, 3).
 
     It is the first image of a file with several, without transparency, turned as its EXIF data
     says. Samples of 16 bits are scaled to 8.

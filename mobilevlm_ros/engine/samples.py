@@ -19,6 +19,7 @@ from mobilevlm_ros.engine.errors import ImageError
 # Others are not tried: to read EPS, for one, Pillow starts a program.
 FORMATS = ('BMP', 'GIF', 'JPEG', 'PNG', 'PPM', 'TIFF', 'WEBP')
 MOST_PIXELS = 64_000_000  # that a file may unpack to; 192 MB, in a moment twice
+_SCALE = f'scale it to {MOST_PIXELS // 1_000_000} million at most'
 
 Turn = Callable[[np.ndarray], np.ndarray]
 
@@ -94,9 +95,6 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-_SCALE = f'scale it to {MOST_PIXELS // 1_000_000} million at most'
-
-
 def _check_size(width: int, height: int) -> None:
     """Raise before memory is taken: a few bytes can say that they are gigabytes of pixels."""
     if width * height > MOST_PIXELS:
@@ -138,6 +136,8 @@ def _deep_colour(image: ImageFile.ImageFile, png_file: bytes) -> Samples:
 
 
 def _samples(image: ImageFile.ImageFile) -> Samples:
+    if not isinstance(image.info.get('xmp'), bytes):  # of a TIFF it may be anything
+        image.info.pop('xmp', None)
     image.load()
     if image.mode.startswith('I'):
         grey = np.asarray(image).astype(np.uint16)

@@ -77,7 +77,8 @@ def test_a_mosaic_in_a_jpeg_gets_its_colours(bits: int) -> None:
 
 @pytest.mark.parametrize('format', [
     '', 'jpeg', 'jpg', 'png', 'PNG', 'JPEG', 'image/png', 'webp', 'nonsense', '☃', ' ', '\0',
-    'x' * 5000, 'rgb8; png compressed bgr8', 'rgb8;png compressed bgr8', 'bgr8', 'bgr8; jpeg',
+    'x' * 5000, 'rgb8; png compressed bgr8', 'rgb8;png compressed bgr8', 'bgr8', 'rgb8',
+    'rgba8', 'bgr8; jpeg',
 ])  # fmt: skip
 def test_a_format_that_says_no_more_than_the_file_leaves_its_colours(format: str) -> None:
     np.testing.assert_array_equal(decode_image(file(RGB[..., ::-1]), format=format), RGB)
@@ -108,6 +109,11 @@ def test_an_encoding_that_is_not_known_is_refused_as_in_a_raw_image(format: str)
 def test_more_bits_than_the_format_says_are_refused(format: str) -> None:
     with pytest.raises(ImageError, match=r'format says .*8, but the file has 16 bits a sample'):
         decode_image(file(DEEP[..., 0]), format=format)
+
+
+def test_a_mosaic_is_known_by_its_name_alone() -> None:
+    found = decode_image(file(RGB[..., 1]), format='bayer_gbrg8')
+    np.testing.assert_array_equal(found, ENCODINGS['bayer_gbrg8'].rgb(RGB[..., 1]))
 
 
 def test_a_mosaic_too_small_to_have_colours_is_refused() -> None:

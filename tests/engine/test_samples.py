@@ -121,6 +121,12 @@ def test_a_jpeg_is_read_whatever_is_wrong_with_its_exif(body: bytes) -> None:
         np.testing.assert_array_equal(decode_image(broken), decode_image(data))
 
 
+@pytest.mark.parametrize('value', [('I', 1, 5), ('s', 0, 'text'), ('d', 2, [1e300, 0.0])])
+def test_a_tiff_is_read_whatever_its_xmp_is(value: tuple[object, ...]) -> None:
+    data = tiff(shallow(DEEP), photometric='rgb', extratags=[(700, *value, True)])
+    np.testing.assert_array_equal(decode_image(data), shallow(DEEP))
+
+
 def test_random_damage_gives_an_image_or_an_image_error() -> None:
     random = np.random.default_rng(3)
     image = Image.fromarray(shallow(DEEP))
