@@ -176,7 +176,8 @@ def test_installed_where_ros_looks(root: Path) -> None:
 def test_shipped_parameters_exist_and_are_valid(root: Path) -> None:
     text = (root / 'config' / 'vlm.yaml').read_text(encoding='utf-8')
     parameters = yaml.safe_load(re.sub(r'^    # (\w+:)', r'    \1', text, flags=re.MULTILINE))
-    values = parameters['/**/vlm_node']['ros__parameters']
+    found = parameters['/**/vlm_node']['ros__parameters']
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in found.items()}
     assert len(values) > 8
     node = {field.name for field in dataclasses.fields(VlmNodeConfig)}
     VlmNodeConfig(**{name: value for name, value in values.items() if name in node})
