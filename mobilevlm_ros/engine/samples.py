@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import io
-import threading
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -15,11 +12,15 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from mobilevlm_ros.engine import png
 from mobilevlm_ros.engine.errors import ImageError
+from mobilevlm_ros.engine.quiet import quiet_pillow
 
 # Others are not tried: to read EPS, for one, Pillow starts a program.
 FORMATS = ('BMP', 'GIF', 'JPEG', 'PNG', 'PPM', 'TIFF', 'WEBP')
 MOST_PIXELS = 64_000_000  # that a file may unpack to; 192 MB, in a moment twice
 _SCALE = f'scale it to {MOST_PIXELS // 1_000_000} million at most'
+
+_SEND = 'send JPEG or PNG, grey or RGB with 8 or 16 unsigned bits'
+_TIFF = (b'II*\0', b'MM\0*')
 
 Turn = Callable[[np.ndarray], np.ndarray]
 
@@ -40,7 +41,6 @@ _TURNS: dict[object, Turn] = {  # by what EXIF calls Orientation
 _ORIENTATION = 274
 _BITS, _MEANING_OF_ZERO, _PLANES, _KIND = 258, 262, 284, 339  # tags of TIFF
 _WHITE, _APART, _UNSIGNED = 0, 2, 1  # values of the last three
-_WARNINGS = threading.Lock()  # filters of warnings belong to the process, not to a thread
 
 
 @dataclass(frozen=True)
@@ -72,27 +72,20 @@ def read_samples(data: bytes) -> Samples:
     try:
         if data.startswith(png.SIGNATURE):
             data = png.without_metadata(data)
-        with _quiet(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with quiet_pillow(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(*image.size)
             _check_range(image)
             return _deep_colour(image, data) if _has_deep_colour(image) else _samples(image)
     except ImageError:
         raise
     except UnidentifiedImageError as error:
-        raise ImageError('is not an image of a kind that can be read; send JPEG or PNG') from error
+        kind = 'a TIFF' if data.startswith(_TIFF) else 'an image'
+        raise ImageError(f'is not {kind} of a kind that can be read; {_SEND}') from error
     except Image.DecompressionBombError as error:
         raise ImageError(f'has too many pixels; {_SCALE}') from error
     except Exception as error:  # Pillow's decoders raise whatever they stumble over
         reason = str(error) or type(error).__name__
         raise ImageError(f'cannot be decoded ({reason}); send it again, whole') from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what Pillow warns of from stderr: nobody who reads it there could do anything."""
-    with _WARNINGS, warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        yield
 
 
 def _check_size(width: int, height: int) -> None:
@@ -108,11 +101,11 @@ def _check_range(image: ImageFile.ImageFile) -> None:
     if signed_or_float or image.mode == 'F' or (image.mode == 'I' and image.format == 'TIFF'):
         raise ImageError(
             'has samples that are signed, floating-point or of 32 bits, so that nobody can tell '
-            'which value is white; send it with 8 or 16 unsigned bits'
+            f'which value is white; {_SEND}'
         )
     bits, apart = max(tags.get(_BITS, (8,))), tags.get(_PLANES) == _APART
     if bits > 8 and (apart or ';16' not in _layout(image)):
-        raise ImageError(f'has {bits} bits a sample in a layout that is not known; send it as PNG')
+        raise ImageError(f'has {bits} bits a sample in a layout that is not known; {_SEND}')
 
 
 def _layout(image: ImageFile.ImageFile) -> str:
