@@ -31,6 +31,7 @@ from mobilevlm_ros.engine.fake import (
     create_fake_engine,
     fake_bundle,
 )
+from mobilevlm_ros.engine.freshness import Age, age_of, steady_s
 from mobilevlm_ros.engine.gates import Gate
 from mobilevlm_ros.engine.images import decode_image, image_paths, is_image_path, read_image
 from mobilevlm_ros.engine.requests import Reply
@@ -42,6 +43,7 @@ from mobilevlm_ros.engine.types import (
     Answer,
     Chunk,
     Frame,
+    Header,
     Load,
     Pixels,
     Question,
@@ -54,6 +56,7 @@ __all__ = [
     'ENCODINGS',
     'INTERACTIVE',
     'PROBE',
+    'Age',
     'Answer',
     'Arrival',
     'BackendError',
@@ -77,6 +80,7 @@ __all__ = [
     'FakeLanguageModel',
     'Frame',
     'Gate',
+    'Header',
     'ImageError',
     'InterruptionError',
     'Load',
@@ -91,6 +95,7 @@ __all__ = [
     'StaleImageError',
     'Timing',
     'TooLongError',
+    'age_of',
     'check_settings',
     'create_fake_engine',
     'decode_image',
@@ -103,4 +108,5 @@ __all__ = [
     'open_engine',
     'read_image',
     'setting',
+    'steady_s',
 ]

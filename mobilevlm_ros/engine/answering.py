@@ -22,7 +22,7 @@ from mobilevlm_ros.engine.sequences import SequencePool
 from mobilevlm_ros.engine.sessions import Session, Sessions, Turn
 from mobilevlm_ros.engine.steps import Task
 from mobilevlm_ros.engine.timing import Arrival, PromptSize, Stopwatch, ms_since
-from mobilevlm_ros.engine.types import Answer, Chunk, Frame, Question, Timing
+from mobilevlm_ros.engine.types import Answer, Chunk, Frame, Header, Question, Timing
 from mobilevlm_ros.engine.vocabulary import Vocabulary, read_vocabulary
 
 LONGEST_PIECE = 64  # bytes of text that one token may stand for; real vocabularies stay below
@@ -40,6 +40,7 @@ class Asked:
     arrival: Arrival = field(default_factory=Arrival)
     on_chunk: OnChunk = ignore
     extend: Extend = one_token  # drafts come in here
+    stamp_ns: int = 0  # of the frame that was asked for; 0: none was named
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Answerer:
         pool: SequencePool,
         frames: HeldFrames,
         sessions: Sessions,
-        age_s: Callable[[Frame], float],
+        age_s: Callable[[Header], float],
         backend: str,
     ) -> None:
         self._bundle = bundle
@@ -91,7 +92,8 @@ class Answerer:
 
     def answer(self, asked: Asked, held: HeldFrame) -> Task[Answer]:
         """Answer a question about a frame."""
-        watch = Stopwatch(asked.arrival, self._age_s(held.frame) * 1e3)
+        header = held.header(asked.stamp_ns)
+        watch = Stopwatch(asked.arrival, header, self._age_s, held.frame.arrived_s)
         self._frames.use(held)
         try:
             if asked.question.session:
@@ -141,7 +143,7 @@ class Answerer:
             session.turns.append(Turn(asked.question.text, reply.tokens))
         size = PromptSize(found - held.visual_tokens + len(tokens), held.visual_tokens, found)
         timing = watch.timing(size, reply.generated)
-        return self._describe(asked.question, held.frame, reply, timing)
+        return self._describe(asked.question, held.frame.camera, watch.header, reply, timing)
 
     def unanswered(
         self, asked: Asked, finish_reason: str, camera: str = '', frame: Frame | None = None
@@ -156,20 +158,24 @@ class Answerer:
         """
         waited_ms = ms_since(asked.arrival.at)
         timing = Timing(queue_ms=waited_ms, total_ms=waited_ms)
-        answer = self._describe(asked.question, frame, Reply('', finish_reason), timing)
-        return answer if frame else replace(answer, camera=camera)
+        if frame is not None:
+            age_ms = self._age_s(frame.header) * 1e3
+            timing = replace(timing, image_age_ms=age_ms, final_age_ms=age_ms)
+        header = frame.header if frame else Header()
+        camera = frame.camera if frame else camera
+        return self._describe(asked.question, camera, header, Reply('', finish_reason), timing)
 
     def _describe(
-        self, question: Question, frame: Frame | None, reply: Reply, timing: Timing
+        self, question: Question, camera: str, header: Header, reply: Reply, timing: Timing
     ) -> Answer:
         return Answer(
             text=reply.text,
             question=question.text,
             finish_reason=reply.finish_reason,
             timing=timing,
-            stamp_ns=frame.stamp_ns if frame else 0,
-            camera=frame.camera if frame else '',
-            frame_id=frame.frame_id if frame else '',
+            stamp_ns=header.stamp_ns,
+            camera=camera,
+            frame_id=header.frame_id,
             model=self._bundle.name,
             backend=self._backend,
             session=question.session,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mobilevlm_ros.engine.engine import EncodedFrame
 from mobilevlm_ros.engine.errors import BusyError, MobileVlmError, no_image
@@ -25,7 +25,13 @@ class Look:
     slot: CameraSlot
     number: int
     source: FrameSource
-    wanted: bool  # a question waits for it
+    arrived_s: float  # on freshness.steady_s
+    wanted: bool  # a question waits for it, or the last frame could not be looked at
+
+    def frame(self) -> Frame:
+        """The frame; it arrived when it was shown, unless it says more of that itself."""
+        frame = self.source()
+        return frame if frame.arrived_s else replace(frame, arrived_s=self.arrived_s)
 
 
 @dataclass(slots=True, eq=False)
@@ -35,18 +41,18 @@ class Board:
     period_s: float  # least time between two looks at a camera
     on_demand: bool  # nothing is looked at ahead
     queue_size: int
-    is_old: Callable[[Question, Frame], bool]
+    is_old: Callable[[Question, CameraSlot], bool]
     slots: dict[str, CameraSlot] = field(default_factory=dict)
     waiting: list[Request] = field(default_factory=list)
     images: list[Request] = field(default_factory=list)  # whose images are to be encoded
     encoded: list[tuple[Request, EncodedFrame]] = field(default_factory=list)  # and now are
     _image_next: bool = True
 
-    def show(self, camera: str, source: FrameSource) -> None:
+    def show(self, camera: str, source: FrameSource, arrived_s: float) -> None:
         """Store what makes the newest frame of a camera."""
         if camera not in self.slots:
             self.slots[camera] = CameraSlot(self.period_s)
-        self.slots[camera].show(source)
+        self.slots[camera].show(source, arrived_s)
 
     def admit(self, requests: list[Request], newest: bool) -> None:
         """Let questions wait, all or none.
@@ -91,8 +97,9 @@ class Board:
     def take(self, camera: str, now: float) -> Look:
         """The frame of a camera that is due."""
         slot = self.slots[camera]
-        wanted = self.wanted(camera) > slot.taken
-        return Look(camera, slot, *slot.take(now), wanted=wanted)
+        wanted = self.wanted(camera) > slot.taken or slot.failed > slot.held
+        arrived_s = slot.arrived_s
+        return Look(camera, slot, *slot.take(now), arrived_s, wanted)
 
     def wanted(self, camera: str) -> int:
         """The number of the frame that questions about a camera wait for."""
@@ -144,4 +151,4 @@ class Board:
         """Whether the frame that is held, if one is, would not do."""
         if slot.held_frame is None or self.on_demand:
             return True
-        return self.is_old(request.question, slot.held_frame)
+        return self.is_old(request.question, slot)

@@ -41,6 +41,7 @@ class Captioner:
         self.due: Due | None = None
         self.telling = False  # a caption is in progress
         self.repeat = False  # the last one is to be said again
+        self.encoded_s = 0.0  # when the image arrived that the last one is of
         self._heartbeat_s = settings.heartbeat_s
         self._said: Answer | None = None  # last
         self._said_at = 0.0
@@ -54,19 +55,19 @@ class Captioner:
         if reason is not None:
             self.due = Due(visual, at, reason, change)
 
-    def tell(self, due: Due) -> None:
+    def tell(self, due: Due, encoded_s: float) -> None:
         """Note that a view is spoken of; its visual tokens may be overwritten afterwards."""
         self.gate.tell(due.visual.copy(), due.at)
-        self.due, self.telling = None, True
+        self.due, self.telling, self.encoded_s = None, True, encoded_s
 
     def stay(self, at: float) -> bool:
-        """Note that the view was seen to be the same; whether the last caption is due again.
+        """Note that the view was seen to be the same; whether there is a caption to say.
 
-        It costs nothing to say it again, and it is still of the image that it was made of.
+        The last one is due again after a while: to say it again costs nothing.
         """
         old = self._said is not None and at - self._said_at >= self._heartbeat_s
         self.repeat = bool(self._heartbeat_s) and old and not self.telling and self.due is None
-        return self.repeat
+        return self.repeat or self.due is not None
 
     def say(self, answer: Answer, at: float) -> None:
         """Note what was said."""

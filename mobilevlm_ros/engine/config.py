@@ -104,6 +104,13 @@ class EngineConfig:
         low=0.0,
         high=10.0,
     )
+    look_again_s: float = setting(
+        30.0,
+        'with look on_change: encode a view again for a question if it was found unchanged for '
+        'longer than this; 0: never',
+        low=0.0,
+        high=1e6,
+    )
     caption_period_s: float = setting(
         1.0, 'least time between two captions of a camera', low=0.0, high=1e6
     )

@@ -22,6 +22,7 @@ from mobilevlm_ros.engine.bundle import Bundle, load_bundle
 from mobilevlm_ros.engine.config import EngineConfig
 from mobilevlm_ros.engine.encoder import VisionEncoder, create_encoder
 from mobilevlm_ros.engine.frames import HeldFrame
+from mobilevlm_ros.engine.freshness import Age, age_of, stale, steady_s
 from mobilevlm_ros.engine.generation import Patience, never
 from mobilevlm_ros.engine.language import Language
 from mobilevlm_ros.engine.llm import LanguageModel, create_llm, shared_cells
@@ -29,7 +30,16 @@ from mobilevlm_ros.engine.preprocess import Preprocessor
 from mobilevlm_ros.engine.regions import crop
 from mobilevlm_ros.engine.sequences import sequences_needed
 from mobilevlm_ros.engine.timing import Arrival, ms_since
-from mobilevlm_ros.engine.types import WHOLE, Answer, Chunk, Floats, Frame, Question, Timing
+from mobilevlm_ros.engine.types import (
+    WHOLE,
+    Answer,
+    Chunk,
+    Floats,
+    Frame,
+    Header,
+    Question,
+    Timing,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +83,7 @@ class Engine:
         llm: LanguageModel,
         config: EngineConfig | None = None,
         clock: Callable[[], int] = time.time_ns,
+        steady_s: Callable[[], float] = steady_s,
     ) -> None:
         """Decode the prompt head, once for all.
 
@@ -82,10 +93,12 @@ class Engine:
             llm: its language model.
             config: settings.
             clock: what frames' stamps are compared with; nanoseconds.
+            steady_s: what their arrival is measured on; seconds.
         """
         self.bundle = bundle
         self.config = config or EngineConfig()
         self.backend = f'{encoder.name}, {llm.name}'
+        self.steady_s = steady_s
         self.language = Language(bundle, llm, self.config, self.age_s, self.backend)
         self._encoder = encoder
         self._clock = clock
@@ -101,7 +114,7 @@ class Engine:
     def encode(self, frame: Frame) -> EncodedFrame:
         """Turn a frame into visual tokens."""
         self._check_open()
-        age_ms = self.age_s(frame) * 1e3
+        age_ms = self.age_s(frame.header) * 1e3
         begin = time.perf_counter()
         self._preprocess(frame.pixels, out=self._pixels[0])
         visual = self._encoder.encode(self._pixels)[0]
@@ -172,9 +185,9 @@ class Engine:
         finally:
             self.language.scheduler.drop(job)
 
-    def age_s(self, frame: Frame) -> float:
-        """Seconds since the frame was taken; zero if that is not known."""
-        return max(0.0, (self._clock() - frame.stamp_ns) / 1e9) if frame.stamp_ns else 0.0
+    def age_s(self, header: Header) -> float:
+        """Seconds since an image was taken, by its stamp or its arrival; 0: neither is known."""
+        return self._age(header).seconds
 
     def max_age_s(self, question: Question) -> float:
         """The age up to which a frame may be to answer this question; infinite for any."""
@@ -184,14 +197,22 @@ class Engine:
         """When to end the answer, on time.perf_counter."""
         return arrival.at + (question.deadline_s or self.config.deadline_s or math.inf)
 
-    def check_age(self, question: Question, frame: Frame) -> None:
-        """Raise if a frame is older than the question allows."""
-        age_s, most_s = self.age_s(frame), self.max_age_s(question)
-        if age_s > most_s:
-            raise errors.StaleImageError(
-                f'the image is {age_s:.2f} s old and max_age is {most_s:g} s; '
-                'check that the camera is publishing, or allow an older image'
-            )
+    def is_stale(self, question: Question, held: HeldFrame, looked: bool = False) -> bool:
+        """Whether a camera's held frame is older than a question allows.
+
+        Args:
+            question: which.
+            held: its frame.
+            looked: the frame was encoded for this question; the time that took does not count.
+        """
+        age_s = self.age_s(held.latest.header) - (held.look_s if looked else 0.0)
+        return not held.own and age_s > self.max_age_s(question)
+
+    def check_age(self, question: Question, held: HeldFrame, looked: bool = False) -> None:
+        """Raise StaleImageError if `is_stale`."""
+        if self.is_stale(question, held, looked):
+            age = self._age(held.latest.header)
+            raise errors.StaleImageError(stale(age, self.max_age_s(question)))
 
     def close(self) -> None:
         """Free both models. Nothing may be asked afterwards."""
@@ -205,6 +226,9 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _age(self, header: Header) -> Age:
+        return age_of(header, self._clock(), self.steady_s())
 
     def _check_open(self) -> None:
         if self._closed:
@@ -245,10 +269,10 @@ class Engine:
             held = self.language.find(camera, session=question.session)
             if held is None:
                 raise errors.no_image(camera)
-            self.check_age(question, held.frame)
+            self.check_age(question, held)
             if question.roi == WHOLE:
                 return held
-            frame = held.frame
+            frame = held.latest
         return self._hold(self.encode(crop(frame, question.roi)), own=True)
 
 

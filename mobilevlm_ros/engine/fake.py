@@ -15,6 +15,7 @@ from mobilevlm_ros.engine.bundle import Bundle, PromptSpec, VisionSpec
 from mobilevlm_ros.engine.config import EngineConfig
 from mobilevlm_ros.engine.engine import Engine
 from mobilevlm_ros.engine.errors import BackendError
+from mobilevlm_ros.engine.freshness import steady_s
 from mobilevlm_ros.engine.llm import (
     check_append,
     check_copy,
@@ -59,6 +60,7 @@ def create_fake_engine(
     reply: Reply = describe,
     clock: Callable[[], int] = time.time_ns,
     see: See = float,
+    steady_s: Callable[[], float] = steady_s,
 ) -> Engine:
     """An engine over the fakes; whatever `reply` and `see` raise is a fault of a model."""
     bundle, config = fake_bundle(), config or EngineConfig()
@@ -70,7 +72,7 @@ def create_fake_engine(
         reply,
         cells=length + shared_cells(bundle, config),
     )
-    return Engine(bundle, FakeEncoder(bundle.vision, see=see), llm, config, clock)
+    return Engine(bundle, FakeEncoder(bundle.vision, see=see), llm, config, clock, steady_s)
 
 
 class FakeEncoder:

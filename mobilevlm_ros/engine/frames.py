@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from mobilevlm_ros.engine.sequences import HEAD, SequencePool
 from mobilevlm_ros.engine.steps import Embeddings, Task
-from mobilevlm_ros.engine.types import Floats, Frame
+from mobilevlm_ros.engine.types import Floats, Frame, Header
+
+MOST_HEADERS = 64  # of one frame that are remembered
 
 
 @dataclass(slots=True, eq=False)
@@ -18,8 +20,33 @@ class HeldFrame:
     sequence: int
     visual_tokens: int
     own: bool = False  # for a single question or session, and no camera's newest
+    look_s: float = field(default=0.0, init=False)  # from the begin of its encoding until now held
+    latest: Frame = field(init=False)  # the newest that shows the same: itself, or one unchanged
     users: int = field(default=0, init=False)  # questions and sessions
     used_at: int = field(default=0, init=False)  # counts looks and uses
+    _headers: dict[int, Header] = field(default_factory=dict, init=False)  # by stamp, in answers
+
+    def __post_init__(self) -> None:
+        self.latest = self.frame
+        self._headers[self.frame.stamp_ns] = self.frame.header
+
+    def header(self, stamp_ns: int = 0) -> Header:
+        """The header that an answer carries: the latest, or the one of a stamp that was asked for.
+
+        The latest is kept, so that questions can be asked about the stamp of an answer.
+        """
+        if stamp_ns and stamp_ns in self._headers:
+            return self._headers[stamp_ns]
+        header = self.latest.header
+        self._headers[header.stamp_ns] = header
+        if len(self._headers) > MOST_HEADERS:
+            del self._headers[next(itertools.islice(self._headers, 1, None))]  # not its own
+        return header
+
+    def shows(self, camera: str, stamp_ns: int) -> bool:
+        """Whether it is a camera's frame of this stamp, or an unchanged one; no name: of any."""
+        known = stamp_ns in self._headers or stamp_ns == self.latest.stamp_ns
+        return known and not self.own and camera in ('', self.frame.camera)
 
 
 class HeldFrames:
@@ -49,7 +76,7 @@ class HeldFrames:
     def find(self, camera: str, stamp_ns: int = 0) -> HeldFrame | None:
         """A camera's newest frame, or its one with this stamp; no name: of any camera."""
         if stamp_ns:
-            return next((held for held in self._all() if _fits(held, camera, stamp_ns)), None)
+            return next((held for held in self._all() if held.shows(camera, stamp_ns)), None)
         if camera:
             return self._newest.get(camera)
         return next(reversed(self._newest.values()), None)
@@ -115,8 +142,3 @@ class HeldFrames:
             pass
         held.used_at = next(self._clock)
         self._newest[held.frame.camera] = held
-
-
-def _fits(held: HeldFrame, camera: str, stamp_ns: int) -> bool:
-    frame = held.frame
-    return not held.own and frame.stamp_ns == stamp_ns and camera in ('', frame.camera)

@@ -17,7 +17,7 @@ from mobilevlm_ros.engine.llm import LanguageModel
 from mobilevlm_ros.engine.scheduler import Job, Outcome, Scheduler
 from mobilevlm_ros.engine.sequences import SequencePool
 from mobilevlm_ros.engine.sessions import Sessions
-from mobilevlm_ros.engine.types import CAPTION, INTERACTIVE, Floats, Frame, Load
+from mobilevlm_ros.engine.types import CAPTION, INTERACTIVE, Floats, Frame, Header, Load
 
 LOOK = 0  # priority of what holds frames
 
@@ -30,7 +30,7 @@ class Language:
         bundle: Bundle,
         llm: LanguageModel,
         config: EngineConfig,
-        age_s: Callable[[Frame], float],
+        age_s: Callable[[Header], float],
         backend: str,
     ) -> None:
         """Decode the prompt head, once for all."""

@@ -89,8 +89,10 @@ class CameraLook:
     def succeed(self, held: HeldFrame) -> None:
         """Questions can be asked about it now."""
         timing = self.looks.engine.looked(self.encoded, self.begin)
+        now = time.perf_counter()
+        held.look_s = now - self.encoded.at + self.encoded.timing.total_ms * 1e-3
         with self.looks.changed:
-            self.slot.hold(self.number, self.encoded, timing, time.perf_counter())
+            self.slot.hold(self.number, self.encoded, timing, now)
         self.looks.end()
         self.looks.on_held(self.encoded)
 

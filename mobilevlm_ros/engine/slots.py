@@ -25,6 +25,9 @@ class CameraSlot:
     taken: int = 0  # number of the newest that was taken to be encoded
     held: int = 0  # number of the frame that the engine holds
     source: FrameSource | None = None  # of the frame shown, until it is taken
+    arrived_s: float = 0.0  # when that was shown, on freshness.steady_s
+    encoding: int = 0  # number of the newest frame that went to the encoder
+    unchanged: tuple[int, Frame] | None = None  # that frame's number, a newer one of the same view
     encoded: tuple[int, EncodedFrame] | None = None  # with its number, until it is held
     held_frame: Frame | None = None
     looked: Timing | None = None  # how long the look at the held frame took
@@ -35,9 +38,9 @@ class CameraSlot:
     failed: int = 0  # number of the last frame that could not be looked at
     failure: MobileVlmError | None = None  # and why
 
-    def show(self, source: FrameSource) -> None:
+    def show(self, source: FrameSource, arrived_s: float = 0.0) -> None:
         """Store what makes a frame in place of the last one."""
-        self.source = source
+        self.source, self.arrived_s = source, arrived_s
         self.shown += 1
 
     def due(self, wanted: int) -> float:
@@ -64,8 +67,16 @@ class CameraSlot:
         """Put back a frame that is not worth a look; a question may still want it."""
         self.skipped = number
         self.taken = number - 1
+        self.unchanged = self.encoding, frame
         if self.source is None:
             self.source = lambda: frame
+
+    @property
+    def latest(self) -> Frame | None:
+        """The newest frame that shows what the held one shows: itself, or one found unchanged."""
+        if self.unchanged is not None and self.unchanged[0] == self.held:
+            return self.unchanged[1]
+        return self.held_frame
 
     @property
     def coming(self) -> bool:

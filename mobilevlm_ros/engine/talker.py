@@ -52,6 +52,7 @@ class Talker:
         """Begin what can begin, decode one batch, deliver; false if nothing was there to do."""
         with self.changed:
             waiting = list(self._board.waiting)
+            self._confirm_frames()
         for request in waiting:
             self._end_overdue(request)
         begun = self._begin_answers([r for r in waiting if not r.reply.done()])
@@ -69,6 +70,13 @@ class Talker:
         with self.changed:
             if request in self.active:
                 self.active.remove(request)
+
+    def _confirm_frames(self) -> None:
+        """Let held frames know of newer ones that show the same."""
+        for camera, slot in self._board.slots.items():
+            held = self._language.frames.find(camera)
+            if held is not None and held.frame is slot.held_frame and slot.latest is not None:
+                held.latest = slot.latest
 
     # Questions.
 
@@ -104,14 +112,16 @@ class Talker:
             slot = self._board.slots.get(request.camera)
             if slot is not None and request.needs > slot.held:
                 return None
-        held = request.group.held or self._find(request)
+        held = request.group.held
         if held is None:
-            self._wait_for_newer(request, slot)
-            return None
-        self._engine.check_age(request.question, held.frame)
+            held = self._find(request)
+            if held is None:
+                self._wait_for_newer(request, slot)
+                return None
+            self._engine.check_age(request.question, held, looked=request.waits)
         if request.question.roi == WHOLE:
             return held
-        request.image = crop(held.frame, request.question.roi)
+        request.image = crop(held.latest, request.question.roi)
         with self.changed:
             self._board.images.append(request)
             self.changed.notify_all()

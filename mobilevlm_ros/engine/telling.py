@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mobilevlm_ros.engine.answering import Asked
 from mobilevlm_ros.engine.captions import Caption, Captioner, Due, OnCaption, gate_settings
@@ -13,9 +13,10 @@ from mobilevlm_ros.engine.change import Reason
 from mobilevlm_ros.engine.draft import Draft, DraftedText, DraftPlan, plan_drafts
 from mobilevlm_ros.engine.engine import EncodedFrame, Engine
 from mobilevlm_ros.engine.errors import MobileVlmError
+from mobilevlm_ros.engine.frames import HeldFrame
 from mobilevlm_ros.engine.prompt import head_tokens, question_tokens
 from mobilevlm_ros.engine.sequences import HEAD
-from mobilevlm_ros.engine.types import CAPTION, Answer, Question
+from mobilevlm_ros.engine.types import CAPTION, Answer, Question, Timing
 
 _logger = logging.getLogger(__name__)
 
@@ -60,14 +61,18 @@ class Captions:
         return camera in self.cameras and self._wanted() and self.cameras[camera].stay(at)
 
     def begin(self) -> None:
-        """Begin those that are due and find room."""
+        """Begin those that are due and find room; none about a view that has become old."""
         for camera, captioner in self.cameras.items():
+            held = self._engine.language.find(camera)
+            if held is None or self._engine.is_stale(self._question, held, looked=True):
+                continue
             if captioner.repeat and captioner.said is not None:
-                self.deliver(captioner, captioner.said, Reason.HEARTBEAT, 0.0)
+                again = self._again(captioner.said, held, captioner.encoded_s)
+                self.deliver(captioner, again, Reason.HEARTBEAT, 0.0)
             if captioner.due is None or captioner.telling:
                 continue
             try:
-                self._begin(camera, captioner, captioner.due)
+                self._begin(held, captioner, captioner.due)
             except MobileVlmError as error:
                 _logger.warning('camera %r: no caption: %s', camera, error)
                 captioner.due = None
@@ -83,15 +88,22 @@ class Captions:
         except Exception:
             _logger.exception('camera %r: the caption could not be delivered', answer.camera)
 
-    def _begin(self, camera: str, captioner: Captioner, due: Due) -> None:
+    def _again(self, said: Answer, held: HeldFrame, encoded_s: float) -> Answer:
+        """A caption as one of the newest frame that shows the same."""
+        header = held.header()
+        age_ms = self._engine.age_s(header) * 1e3
+        unchanged_ms = (header.arrived_s - encoded_s) * 1e3
+        timing = Timing(image_age_ms=age_ms, final_age_ms=age_ms, unchanged_ms=unchanged_ms)
+        return replace(
+            said, stamp_ns=header.stamp_ns, frame_id=header.frame_id, timing=timing
+        )
+
+    def _begin(self, held: HeldFrame, captioner: Captioner, due: Due) -> None:
         language = self._engine.language
-        held = language.find(camera)
-        if held is None:
-            return
         draft = captioner.draft()
         asked = Asked(self._question, extend=DraftedText(language.llm, draft))
         if language.answer(asked, held, Telling(self, captioner, due, draft)) is not None:
-            captioner.tell(due)
+            captioner.tell(due, held.frame.arrived_s)
 
     def end(self, captioner: Captioner, draft: Draft) -> None:
         """A caption is over; its tokens are the draft of the next."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mobilevlm_ros.engine.types import Timing
+from mobilevlm_ros.engine.types import Header, Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,17 @@ class Stopwatch:
     """The moments of one answer, on time.perf_counter."""
 
     arrival: Arrival
-    image_age_ms: float = 0.0
+    header: Header  # of the image that the answer is about
+    age_s: Callable[[Header], float]
+    encoded_s: float  # when the image arrived that was encoded, on freshness.steady_s
+    image_age_ms: float = field(init=False)
     begin: float = field(default_factory=time.perf_counter)
     prefilled: float = 0.0
     first_at: float = 0.0  # the first token
     last_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.image_age_ms = self.age_s(self.header) * 1e3
 
     def timing(self, size: PromptSize, generated: int) -> Timing:
         """The timing of an answer that has ended."""
@@ -48,6 +55,8 @@ class Stopwatch:
         prefilled = self.prefilled or time.perf_counter()  # or it was interrupted before
         return Timing(
             image_age_ms=before.image_age_ms,
+            final_age_ms=self.age_s(self.header) * 1e3,
+            unchanged_ms=(self.header.arrived_s - self.encoded_s) * 1e3,
             queue_ms=max(0.0, (self.begin - arrived) * 1e3 - before.total_ms),
             encode_ms=before.encode_ms,
             prefill_ms=before.prefill_ms + (prefilled - self.begin) * 1e3,

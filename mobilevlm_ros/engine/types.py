@@ -23,17 +23,35 @@ Roi = tuple[int, int, int, int]  # x, y of the left top corner, width, height; p
 WHOLE: Roi = (0, 0, 0, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """When and where an image was taken, as its std_msgs/Header says, and when it arrived."""
+
+    stamp_ns: int = 0  # on the engine's clock; 0 or less: unknown
+    frame_id: str = ''
+    arrived_s: float = 0.0  # on freshness.steady_s; 0: unknown, as of an image that is no camera's
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One camera image, and where and when it was taken."""
+    """One camera image, and where and when it was taken.
+
+    It never counts as stale if both its stamp and its arrival are unknown.
+    """
 
     pixels: Pixels  # (height, width, 3), RGB
-    stamp_ns: int = 0  # on the engine's clock; 0: unknown, never stale
+    stamp_ns: int = 0  # as in Header
     camera: str = ''
     frame_id: str = ''
+    arrived_s: float = 0.0  # as in Header
 
     def __post_init__(self) -> None:
         check_pixels(self.pixels)
+
+    @property
+    def header(self) -> Header:
+        """What is known of the image beside its pixels and its camera."""
+        return Header(self.stamp_ns, self.frame_id, self.arrived_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +64,8 @@ class Question:
     top_p: float = 0.0
     seed: int = 0
     stop: tuple[str, ...] = ()
-    max_age_s: float = 0.0  # refuse a frame older than this
-    deadline_s: float = 0.0  # from the question's arrival
+    max_age_s: float = 0.0  # refuse a frame older than this; infinite: any age
+    deadline_s: float = 0.0  # from the question's arrival; infinite: none
     choices: tuple[str, ...] = ()  # answer with one of these; empty: free text
     min_probability: float = 0.0  # abstain if the best choice has less
     json_schema: str = ''  # answer with JSON that fits this
@@ -63,8 +81,8 @@ class Question:
         _check_range('temperature', self.temperature, 2)
         _check_range('top_p', self.top_p, 1)
         _check_range('seed', self.seed)
-        _check_range('max_age_s', self.max_age_s)
-        _check_range('deadline_s', self.deadline_s)
+        _check_range('max_age_s', self.max_age_s, infinite=True)
+        _check_range('deadline_s', self.deadline_s, infinite=True)
         _check_range('min_probability', self.min_probability, 1)
         _check_range('repeat_penalty', self.repeat_penalty, 2)
         if 0 < self.repeat_penalty < 1:
@@ -79,7 +97,9 @@ class Question:
 class Timing:
     """Where the time of one look or answer went. A stage that was not needed reads zero."""
 
-    image_age_ms: float = 0.0  # from the image's stamp to the moment its use began
+    image_age_ms: float = 0.0  # of the header's image, when its encoding or use began
+    final_age_ms: float = 0.0  # of the header's image, when the answer was complete
+    unchanged_ms: float = 0.0  # from the encoded image to the one of the header, found unchanged
     queue_ms: float = 0.0
     encode_ms: float = 0.0
     prefill_ms: float = 0.0
@@ -189,7 +209,9 @@ def _check_roi(roi: Roi) -> None:
         )
 
 
-def _check_range(name: str, value: float, high: float = math.inf) -> None:
-    if not 0 <= value <= high or value == math.inf:
+def _check_range(
+    name: str, value: float, high: float = math.inf, infinite: bool = False
+) -> None:
+    if not 0 <= value <= high or (value == math.inf and not infinite):
         most = '' if high == math.inf else f' to {high:g}'
         raise QuestionError(f'{name} is {value}; it must be a finite number from 0{most}')

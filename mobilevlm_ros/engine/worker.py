@@ -25,7 +25,7 @@ from mobilevlm_ros.engine.generation import OnChunk
 from mobilevlm_ros.engine.openmp import release_threads
 from mobilevlm_ros.engine.regions import crop
 from mobilevlm_ros.engine.requests import Group, Reply, Request
-from mobilevlm_ros.engine.slots import FrameSource
+from mobilevlm_ros.engine.slots import CameraSlot, FrameSource
 from mobilevlm_ros.engine.talker import Talker
 from mobilevlm_ros.engine.telling import Captions, always
 from mobilevlm_ros.engine.timing import Arrival
@@ -64,7 +64,7 @@ class EngineWorker:
             self._look_period_s(),
             engine.config.look == 'on_demand',
             engine.config.queue_size,
-            lambda question, frame: engine.age_s(frame) > engine.max_age_s(question),
+            self._is_old,
         )
         self._captions = Captions(engine, on_caption, captions_wanted)
         self._talker = Talker(engine, self._board, self._changed, self._captions)
@@ -84,8 +84,9 @@ class EngineWorker:
 
     def offer(self, camera: str, source: FrameSource) -> None:
         """The same for a frame that is yet to be decoded: by the vision thread, if ever."""
+        arrived_s = self._engine.steady_s()
         with self._changed:
-            self._board.show(camera, source)
+            self._board.show(camera, source, arrived_s)
             self._changed.notify_all()
 
     def submit(
@@ -160,6 +161,14 @@ class EngineWorker:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _is_old(self, question: Question, slot: CameraSlot) -> bool:
+        """Whether the frame that is held is too old for a question, or unchanged for too long."""
+        assert slot.latest is not None
+        again_s = self._engine.config.look_again_s or math.inf
+        if slot.unchanged and time.perf_counter() - slot.encoded_at > again_s:
+            return True
+        return self._engine.age_s(slot.latest.header) > self._engine.max_age_s(question)
+
     def _look_period_s(self) -> float:
         config = self._engine.config
         if config.look == 'on_demand':
@@ -176,7 +185,7 @@ class EngineWorker:
         on_chunk: OnChunk = ignore,
         arrival: Arrival | None = None,
     ) -> Request:
-        asked = Asked(question, arrival or Arrival())
+        asked = Asked(question, arrival or Arrival(), stamp_ns=stamp_ns)
         if on_chunk is not ignore:
             asked.on_chunk = partial(self._post_chunk, on_chunk)
         group.waiting += 1
@@ -255,7 +264,7 @@ class EngineWorker:
 
     def _encode(self, look: Look) -> None:
         try:
-            frame = look.source()
+            frame = look.frame()
             differs = self._gate is None or self._gate(frame)
             if not differs and not look.wanted:
                 with self._changed:
@@ -263,6 +272,8 @@ class EngineWorker:
                     if self._captions.stay(look.camera, time.perf_counter()):
                         self._tell_news()
                 return
+            with self._changed:
+                look.slot.encoding = look.number
             encoded = self._engine.encode(frame)
         except Exception as error:
             self._talker.looks.fail(look.slot, look.number, error)

@@ -54,10 +54,10 @@ class Patrol:
         self._clear = False
         self._shown: Corridor | None = None  # by the last look, clear or not
         self._corridor: Corridor | None = None  # by the last clear one
-        self._cleared_at = -math.inf  # stamp of that
+        self._cleared_at = -math.inf  # when that was taken
         self._left_at = math.inf  # when the present waypoint is given up
         self._turning = 0.0  # 1 left or -1 right while avoiding something, else 0
-        self._turned_from = 0.0  # stamp of the last sight before
+        self._turned_from = 0.0  # when the last sight before was taken
         self._side = 0.0  # 1 left or -1 right, on which something was avoided
         self._side_until = -math.inf
         self._passing: Pose | None = None  # where the way past an obstacle began
@@ -69,19 +69,19 @@ class Patrol:
 
     def see(self, sight: Sight) -> None:
         """Take note of a look; older ones than the last are dropped."""
-        if self._sight is not None and sight.stamp_s <= self._sight.stamp_s:
+        if self._sight is not None and sight.taken_s <= self._sight.taken_s:
             return
         self._sight = sight
         self._clear = self._verdict.judge(sight.clear, self._clear)
         shown = Corridor(sight.pose, self._config.way, HALF_WIDTH, ANGLE)
         if self._clear:
-            self._corridor, self._cleared_at = shown, sight.stamp_s
+            self._corridor, self._cleared_at = shown, sight.taken_s
         elif self._turning and self._may_go(sight.pose):
             self._corridor = None  # found while turning, and not clear at a second look
         self._shown = shown
 
     def steer(self, pose: Pose, now_s: float) -> Command:
-        """What to do now; `now_s` is on the clock of the sights' stamps."""
+        """What to do now; `now_s` is on the clock of `Sight.taken_s`."""
         if not self._advance(pose, now_s):
             return Command(doing='done')
         pace = self._pace(now_s)
@@ -110,7 +110,7 @@ class Patrol:
         """Share of the full speed that the age of the last look allows."""
         if self._sight is None:
             return 0.0
-        age, config = now_s - self._sight.stamp_s, self._config
+        age, config = now_s - self._sight.taken_s, self._config
         room = max(config.stop_after - config.slow_after, 1e-3)
         return min(1.0, max(0.0, (config.stop_after - age) / room))
 
@@ -154,13 +154,13 @@ class Patrol:
             self._side = self._free_side(pose)
         self._side_until = now_s + self._config.keep_side
         self._turning = self._side
-        self._turned_from, self._passing = self._sight.stamp_s, None
+        self._turned_from, self._passing = self._sight.taken_s, None
         return self._turn(self._turning, now_s, pace)
 
     def _turn(self, side: float, now_s: float, pace: float) -> Command:
         """On the spot, and no further than a look shows until the next answer comes."""
         assert self._sight is not None
-        age = max(now_s - self._sight.stamp_s, 1e-3)
+        age = max(now_s - self._sight.taken_s, 1e-3)
         rate = min(self._config.turn_rate, ANGLE / age)
         return Command(turn=side * rate * pace, doing='avoid')
 

@@ -11,7 +11,7 @@ from mobilevlm_ros.navigation.pose import Pose
 class Sight:
     """Probabilities of what one image shows; None where the model abstained or said nothing."""
 
-    stamp_s: float  # when the image was taken
+    taken_s: float  # when the image was taken, on the clock of Patrol.steer
     pose: Pose  # and from where
     clear: float | None  # that the way ahead is clear
     left: float | None = None  # that the way to the left is free

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import (
@@ -16,14 +17,13 @@ from rclpy.qos import (
     qos_check_compatible,
 )
 from rclpy.serialization import deserialize_message
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
-from mobilevlm_ros.engine import Frame, ImageError
+from mobilevlm_ros.engine import Age, Frame, Header, ImageError, age_of, steady_s
 from mobilevlm_ros.nodes.config import CameraConfig
 from mobilevlm_ros.nodes.conversions import compressed_to_frame, image_to_frame, stamp_of
 from mobilevlm_ros.nodes.gate import Gate
-
-AHEAD_NS = 1_000_000_000  # of our clock: so far may a stamp be before it counts as wrong
 
 Offer = Callable[[str, Callable[[], Frame]], None]
 
@@ -38,7 +38,8 @@ class CameraHealth:
     mismatch: str  # why none of them can reach us; empty: nothing is wrong
     taken: int  # frames since it was opened
     silent_s: float  # since the last one was taken; infinite: never
-    clock: str  # what is odd about its stamps; empty: nothing
+    clock: str  # what is wrong with its stamps; empty: nothing
+    stamp_offset_s: float  # of the last one, from the time of its arrival; 0 if it is missing
 
 
 class Camera:
@@ -66,7 +67,8 @@ class Camera:
         self.subscription = node.create_subscription(
             self._kind,
             topic if config.transport == 'raw' else f'{topic}/compressed',
-            self._take,
+            # Humble's rclpy hands over no message info; an image is taken within a second there.
+            self._take if hasattr(Subscription, 'CallbackType') else partial(self._take, info={}),
             self._qos,
             raw=True,
             callback_group=self._gate,
@@ -75,6 +77,7 @@ class Camera:
         self._taken_at = float('-inf')  # on time.monotonic
         self._stamp_ns = 0
         self._clock = ''
+        self._age = Age(by_stamp_s=0.0)
 
     def want(self) -> None:
         """Take the newest image, or the next one; from any thread."""
@@ -87,7 +90,7 @@ class Camera:
         with self.subscription.handle:
             found = self.subscription.handle.take_message(self._kind, True)
         if found is not None:
-            self._take(found[0])
+            self._take(*found)
 
     def close(self) -> None:
         """Unsubscribe."""
@@ -102,26 +105,37 @@ class Camera:
         # One that fits is enough.
         reason = found[0] if found and len(found) == len(publishers) else ''
         return CameraHealth(
-            self.name, topic, len(publishers), reason, self._taken, silent_s, self._clock
-        )
+            self.name, topic, len(publishers), reason, self._taken, silent_s, self._clock,
+            self._age.offset_s,
+        )  # fmt: skip
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, data: bytes, info: Mapping[str, Any]) -> None:
         self._gate.open = False
         self._taken += 1
         self._taken_at = time.monotonic()
-        self._watch_clock(stamp_of(data))
-        self._offer(self.name, partial(decode, self._kind, data, self.name))
+        arrived_s = steady_s() - waited_s(info, time.time_ns())
+        self._watch_clock(Header(stamp_of(data), arrived_s=arrived_s))
+        self._offer(self.name, partial(decode, self._kind, data, self.name, arrived_s))
 
-    def _watch_clock(self, stamp_ns: int) -> None:
-        ahead = stamp_ns - self._node.get_clock().now().nanoseconds
-        back = self._stamp_ns - stamp_ns
-        if stamp_ns and ahead > AHEAD_NS:
-            self._clock = f'stamps are {ahead * 1e-9:.1f} s ahead of this clock'
-        elif back > 0:
-            self._clock = f'stamps jumped back by {back * 1e-9:.3f} s'
-        else:
-            self._clock = ''
-        self._stamp_ns = stamp_ns
+    def _watch_clock(self, header: Header) -> None:
+        self._age = age_of(header, self._node.get_clock().now().nanoseconds, steady_s())
+        back = self._stamp_ns - header.stamp_ns
+        jumped = back > 0 and header.stamp_ns > 0
+        self._clock = (
+            f'stamps jumped back by {back * 1e-9:.3f} s' if jumped else self._age.stamp_fault
+        )
+        self._stamp_ns = header.stamp_ns
+
+
+def waited_s(info: Mapping[str, Any], now_ns: int) -> float:
+    """How long a message lay in the middleware before it was taken; 0 where that is not told.
+
+    Args:
+        info: of the message, from rclpy.
+        now_ns: of the system's clock.
+    """
+    received_ns = info.get('received_timestamp') or now_ns
+    return max(0.0, (now_ns - received_ns) * 1e-9)
 
 
 def camera_qos(config: CameraConfig) -> QoSProfile:
@@ -136,8 +150,14 @@ def mismatch(offered: QoSProfile, wanted: QoSProfile) -> str:
     return str(reason) if verdict == QoSCompatibility.ERROR else ''
 
 
-def decode(kind: type, data: bytes, camera: str) -> Frame:
+def decode(kind: type, data: bytes, camera: str, arrived_s: float) -> Frame:
     """The frame in a serialised image.
+
+    Args:
+        kind: of the message.
+        data: the message.
+        camera: whose it is.
+        arrived_s: when it did, on the clock of `steady_s`.
 
     Raises:
         ImageError: if it is not an image, or of an encoding that is not known.
@@ -147,4 +167,4 @@ def decode(kind: type, data: bytes, camera: str) -> Frame:
     except Exception as error:  # of a class that rclpy does not export
         raise ImageError(f'not a whole {kind.__name__} message: {error}') from error
     convert = image_to_frame if kind is Image else compressed_to_frame
-    return convert(message, camera)
+    return replace(convert(message, camera), arrived_s=arrived_s)

@@ -7,6 +7,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from mobilevlm_ros.engine import ImageError
+from mobilevlm_ros.nodes.clocks import steady_timer
 from mobilevlm_ros.nodes.config import CameraNodeConfig
 from mobilevlm_ros.nodes.conversions import rgb_to_image
 from mobilevlm_ros.nodes.params import declare
@@ -29,7 +30,7 @@ class CameraNode(Node):
         self._frames = self._source.frames()
         self._good = 0  # frames published since the start of the series
         self._publisher = self.create_publisher(Image, 'image', FRAMES_OUT)
-        self.create_timer(1 / (self._config.rate or self._source.rate), self._publish_next)
+        steady_timer(self, 1 / (self._config.rate or self._source.rate), self._publish_next)
 
     def stop(self) -> bool:
         """Let the last image arrive."""

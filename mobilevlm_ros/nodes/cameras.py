@@ -10,6 +10,7 @@ from rclpy.task import Future
 
 from mobilevlm_ros.engine import EngineConfig, EngineWorker, Frame, NoImageError, QuestionError
 from mobilevlm_ros.nodes.camera import Camera, CameraHealth
+from mobilevlm_ros.nodes.clocks import steady_timer
 from mobilevlm_ros.nodes.config import CameraConfig, VlmNodeConfig
 from mobilevlm_ros.nodes.errors import NotActiveError, UnknownCameraError
 
@@ -56,7 +57,7 @@ class Cameras:
             topic = self._config.image_topic(name)
             self._open[name] = Camera(self._node, name, topic, self.configs[name], self._keep)
         period_s = 1 / (engine.look_rate_hz or WAKE_HZ)
-        self._timer = self._node.create_timer(period_s, self._look)
+        self._timer = steady_timer(self._node, period_s, self._look)
         self._look()
 
     def close(self) -> None:
@@ -118,6 +119,10 @@ class Cameras:
         if name not in self._seen:
             raise NoImageError(f'no image from {name} yet; check that it is publishing')
         return newest
+
+    def max_age_s(self, name: str, default_s: float) -> float:
+        """The age up to which an image of a camera may be, where a question does not say."""
+        return self.configs[name].max_age_s or default_s
 
     def answered(self, name: str) -> None:
         """Note that what the engine holds of a camera is from since the activation."""

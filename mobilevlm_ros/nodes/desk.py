@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -50,8 +51,8 @@ def defaults_of(config: EngineConfig) -> Question:
         temperature=config.temperature,
         top_p=config.top_p,
         repeat_penalty=config.repeat_penalty,
-        max_age_s=config.max_age_s,
-        deadline_s=config.deadline_s,
+        max_age_s=config.max_age_s or math.inf,
+        deadline_s=config.deadline_s or math.inf,
     )
 
 
@@ -128,14 +129,16 @@ class Desk:
         errand.check()
         if not camera:
             return submit(question)
-        config = self._cameras.configs[camera]
-        if config.max_age_s and not query.max_age.sec and not query.max_age.nanosec:
-            question = replace(question, max_age_s=config.max_age_s)
-        if query.frame == Query.STAMP:
+        named = query.frame == Query.STAMP
+        if not query.max_age.sec and not query.max_age.nanosec:
+            # Whoever names a stamp knows how old the image is.
+            default_s = self._cameras.max_age_s(camera, question.max_age_s)
+            question = replace(question, max_age_s=math.inf if named else default_s)
+        if named:
             return submit(question, camera, stamp_ns=stamp_to_ns(query.stamp))
         newest = query.frame == Query.NEWEST
         if query.frame == Query.NEXT:
-            await self._next(errand, config.silent_after_s)
+            await self._next(errand, self._cameras.configs[camera].silent_after_s)
             newest = True
         return submit(question, camera, newest=self._cameras.prepare(camera, newest))
 
@@ -149,7 +152,7 @@ class Desk:
 
     async def _next(self, errand: Errand, silent_after_s: float) -> None:
         """Wait for an image; until the deadline, or without one for as long as may be silence."""
-        limited = bool(errand.question.deadline_s)
+        limited = math.isfinite(errand.left_s)
         within_s = errand.left_s if limited else silent_after_s
 
         def late() -> DeadlineError | NoImageError:

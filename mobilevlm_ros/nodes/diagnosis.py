@@ -101,6 +101,11 @@ def judge_camera(health: CameraHealth, config: CameraConfig) -> Verdict:
     return OK, 'images come'
 
 
+def clock_part(fault: str) -> tuple[str, Verdict, dict[str, Any]]:
+    """The clock that stamps are compared with."""
+    return 'clock', (WARN, fault) if fault else (OK, ''), {}
+
+
 def host_part(host: Host) -> tuple[str, Verdict, dict[str, Any]]:
     """Memory, temperature and power."""
     values = {'resident_mb': host.resident_mb, 'available_mb': host.available_mb}

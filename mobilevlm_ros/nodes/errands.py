@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.task import Future
 
@@ -19,6 +18,7 @@ from mobilevlm_ros.engine import (
     Reply,
     ms_since,
 )
+from mobilevlm_ros.nodes.clocks import steady_timer
 
 
 class Errand:
@@ -104,8 +104,7 @@ class Errand:
     def _timer(self, seconds: float, late: Callable[[], None]) -> Any:
         if seconds == math.inf:
             return None
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        return self._node.create_timer(max(seconds, 0.0), late, clock=steady)
+        return steady_timer(self._node, max(seconds, 0.0), late)
 
 
 def _settle(future: Future) -> None:

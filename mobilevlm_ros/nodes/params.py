@@ -18,7 +18,7 @@ RUNTIME = frozenset(
 )
 
 
-def declare(node: Node, config: type[Config], prefix: str = '') -> Config:
+def declare(node: Node, config: type[Config], prefix: str = '', **defaults: Any) -> Config:
     """Declare one parameter for each field of a dataclass and read their values.
 
     A field's metadata gives its description, bounds and choices, as EngineConfig's do. Parameters
@@ -28,13 +28,15 @@ def declare(node: Node, config: type[Config], prefix: str = '') -> Config:
         node: whose parameters.
         config: the dataclass.
         prefix: before the names, such as `front.`.
+        defaults: of fields whose default is another one in a node.
 
     Raises:
         ConfigError: if a value given from outside has the wrong type or lies out of range.
     """
     values = {}
     for field in dataclasses.fields(config):  # type: ignore[arg-type]
-        default = list(field.default) if isinstance(field.default, tuple) else field.default
+        default = defaults.get(field.name, field.default)
+        default = list(default) if isinstance(default, tuple) else default
         name = prefix + field.name
         try:
             value = node.declare_parameter(name, default, _describe(field)).value

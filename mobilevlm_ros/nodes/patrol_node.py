@@ -11,11 +11,12 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 from std_msgs.msg import String
 
-from mobilevlm_ros.engine import ConfigError
+from mobilevlm_ros.engine import ConfigError, steady_s
 from mobilevlm_ros.msg import Scene
 from mobilevlm_ros.navigation.config import PatrolConfig
 from mobilevlm_ros.navigation.patrol import Command, Patrol
 from mobilevlm_ros.navigation.pose import Pose
+from mobilevlm_ros.nodes.clocks import steady_timer
 from mobilevlm_ros.nodes.config import PatrolNodeConfig
 from mobilevlm_ros.nodes.conversions import stamp_to_ns
 from mobilevlm_ros.nodes.odometry import odometry_to_pose
@@ -25,6 +26,7 @@ from mobilevlm_ros.nodes.ways import scene_to_sight
 
 ACKED_WITHIN_S = 0.3
 TELL_EVERY_S = 1.0  # and at every change
+WARN_EVERY_S = 10.0
 POSES_KEPT = 500
 APART_NS = 200_000_000  # most between an image's stamp and that of the pose it is taken from
 
@@ -44,8 +46,8 @@ class PatrolNode(Node):
         self._doings = self.create_publisher(String, '~/doing', 10)
         self.create_subscription(Odometry, 'odom', self._keep_pose, 10)
         self.create_subscription(Scene, 'scene', self._see, 1)
-        self.create_timer(1 / config.rate, self._steer)
-        self.create_timer(TELL_EVERY_S, self._tell)
+        steady_timer(self, 1 / config.rate, self._steer)
+        steady_timer(self, TELL_EVERY_S, self._tell)
 
     def stop(self) -> bool:
         """Stand still, and be sure that the wheels were told."""
@@ -63,13 +65,21 @@ class PatrolNode(Node):
 
     def _see(self, scene: Scene) -> None:
         pose = self._pose_at(stamp_to_ns(scene.header.stamp))
-        if pose is not None:
-            self._patrol.see(scene_to_sight(scene, pose))
+        if pose is None:
+            self.get_logger().warning(
+                f'a scene is of no use: {self.get_name()} has no odometry from within '
+                f'{APART_NS * 1e-9:g} s of the stamp of its image; check that camera and odometry '
+                'are stamped by one clock',
+                throttle_duration_sec=WARN_EVERY_S,
+            )
+            return
+        now_ns = self.get_clock().now().nanoseconds
+        self._patrol.see(scene_to_sight(scene, pose, steady_s() - age_s(scene, now_ns)))
 
     def _pose_at(self, stamp: int) -> Pose | None:
         """Where the robot was at an image's stamp; None if that is not known."""
         at = bisect_left(self._stamps, stamp)
-        near = [i for i in (at - 1, at) if 0 <= i < len(self._stamps)]
+        near = [i for i in (at - 1, at) if 0 <= i < len(self._stamps) and stamp > 0]
         best = min(near, key=lambda i: abs(self._stamps[i] - stamp), default=None)
         if best is None or abs(self._stamps[best] - stamp) > APART_NS:
             return None
@@ -78,8 +88,7 @@ class PatrolNode(Node):
     def _steer(self) -> None:
         if not self._poses:
             return
-        now_s = self.get_clock().now().nanoseconds * 1e-9
-        command = self._patrol.steer(self._poses[-1], now_s)
+        command = self._patrol.steer(self._poses[-1], steady_s())
         twist = Twist()
         twist.linear.x, twist.angular.z = command.forward, command.turn
         self._twists.publish(twist)
@@ -92,6 +101,17 @@ class PatrolNode(Node):
         self._doings.publish(
             String(data=f'{self._command.doing} reached={reached} given_up={given_up}')
         )
+
+
+def age_s(scene: Scene, now_ns: int) -> float:
+    """The age of a scene's image: what vlm_node says, or its stamp if that makes it older.
+
+    Args:
+        scene: that arrived just now.
+        now_ns: on the clock of the stamp.
+    """
+    by_stamp_s = (now_ns - stamp_to_ns(scene.header.stamp)) * 1e-9
+    return max(0.0, by_stamp_s, float(scene.timing.final_age_ms) * 1e-3)
 
 
 def pairs(values: tuple[float, ...]) -> list[tuple[float, float]]:

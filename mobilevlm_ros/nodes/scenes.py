@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rclpy.node import Node
@@ -25,6 +26,7 @@ class Scenes:
         worker: EngineWorker,
         probes: Callable[[], Sequence[Probe]],
         period_s: Callable[[], float],
+        max_age_s: Callable[[str], float],
         finish: Finish,
         judge: Callable[[str], None],
     ) -> None:
@@ -35,6 +37,7 @@ class Scenes:
             worker: what is asked.
             probes: those of now; they may change.
             period_s: least time between two scenes of a camera.
+            max_age_s: the age up to which a frame of a camera is asked about; infinite: any.
             finish: gets each scene, in the executor's thread.
             judge: gets how each answer ended: OK, or the code of its error.
         """
@@ -42,6 +45,7 @@ class Scenes:
         self._worker = worker
         self._probes = probes
         self._period_s = period_s
+        self._max_age_s = max_age_s
         self._finish = finish
         self._judge = judge
         self._busy: set[str] = set()
@@ -56,7 +60,8 @@ class Scenes:
             return
         self._next[camera] = now + self._period_s()
         self._busy.add(camera)
-        questions = [probe.question for probe in probes]
+        max_age_s = self._max_age_s(camera)
+        questions = [replace(probe.question, max_age_s=max_age_s) for probe in probes]
         replies = self._worker.submit_all(questions, camera, newest=True)
         left = len(replies)
 

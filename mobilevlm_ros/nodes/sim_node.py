@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 from geometry_msgs.msg import Twist
@@ -12,6 +13,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import UInt32
 
 from mobilevlm_ros.msg import Scene
+from mobilevlm_ros.nodes.clocks import steady_timer
 from mobilevlm_ros.nodes.config import SimNodeConfig
 from mobilevlm_ros.nodes.conversions import rgb_to_image
 from mobilevlm_ros.nodes.odometry import pose_to_odometry
@@ -42,7 +44,7 @@ class SimNode(Node):
         self._world = random_world(self._config.seed)
         self._pose = random_pose(self._world, np.random.default_rng(self._config.seed))
         self._command = (0.0, 0.0)  # m/s forward, rad/s to the left
-        self._commanded_at = self._stepped_at = self.get_clock().now()
+        self._commanded_at = self._stepped_at = time.monotonic()
         self._images = self.create_publisher(Image, 'image', FRAMES_OUT)
         self._odometry = self.create_publisher(Odometry, 'odom', 10)
         self._contacts = 0
@@ -50,7 +52,7 @@ class SimNode(Node):
         self._counts = self.create_publisher(UInt32, '~/contacts', 10)
         self._scenes = self.create_publisher(Scene, '~/scene', 10)
         self.create_subscription(Twist, 'cmd_vel', self._obey, 10)
-        self.create_timer(1 / self._config.rate, self._step)
+        steady_timer(self, 1 / self._config.rate, self._step)
 
     def stop(self) -> bool:
         """Nothing to wait for."""
@@ -62,19 +64,19 @@ class SimNode(Node):
             self.get_logger().warning('ignored a cmd_vel that is not finite')
             return
         self._command = command
-        self._commanded_at = self.get_clock().now()
+        self._commanded_at = time.monotonic()
 
     def _step(self) -> None:
-        now = self.get_clock().now()
-        if (now - self._commanded_at).nanoseconds > self._config.command_timeout * 1e9:
+        now_s = time.monotonic()
+        if now_s - self._commanded_at > self._config.command_timeout:
             self._command = (0.0, 0.0)
-        elapsed = min((now - self._stepped_at).nanoseconds * 1e-9, LONGEST_STEP_S)
-        self._stepped_at = now
+        elapsed = min(now_s - self._stepped_at, LONGEST_STEP_S)
+        self._stepped_at = now_s
         self._pose, hit = drive(self._world, self._pose, *self._command, elapsed)
         if hit:
-            self._touch(now.nanoseconds * 1e-9)
+            self._touch(now_s)
             self.get_logger().warning('the robot hit something', throttle_duration_sec=1.0)
-        stamp = now.to_msg()
+        stamp = self.get_clock().now().to_msg()
         speed = (0.0 if hit else self._command[0], self._command[1])
         self._odometry.publish(
             pose_to_odometry(

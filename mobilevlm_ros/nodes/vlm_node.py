@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 import traceback
@@ -10,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
@@ -41,11 +41,11 @@ from mobilevlm_ros.nodes.conversions import (
 )
 from mobilevlm_ros.nodes.desk import Desk, OnChunk, OnErrand, defaults_of, nothing
 from mobilevlm_ros.nodes.errors import NotActiveError
-from mobilevlm_ros.nodes.host import read_host
 from mobilevlm_ros.nodes.parameters import Parameters
 from mobilevlm_ros.nodes.params import declare
 from mobilevlm_ros.nodes.probes import Probe, read_probes
 from mobilevlm_ros.nodes.record import Record
+from mobilevlm_ros.nodes.reporter import Reporter
 from mobilevlm_ros.nodes.ros_logging import RosHandler, one_line
 from mobilevlm_ros.nodes.runner import run
 from mobilevlm_ros.nodes.scenes import Scenes
@@ -55,7 +55,7 @@ from mobilevlm_ros.nodes.streams import Streams
 from mobilevlm_ros.srv import Ask
 
 UNTAKEN_REQUESTS = 64  # kept by the middleware beyond the queue, so that they hear BUSY
-DIAGNOSTICS_S = 1.0
+MAX_AGE_S = 2.0  # a robot acts on what it is told; older images have to be asked for
 
 
 class VlmNode(LifecycleNode):
@@ -68,7 +68,7 @@ class VlmNode(LifecycleNode):
         super().__init__('vlm_node')
         self.done = False
         config = declare(self, VlmNodeConfig)
-        self._engine_config = declare(self, EngineConfig)
+        self._engine_config = declare(self, EngineConfig, max_age_s=MAX_AGE_S)
         self._probes: tuple[Probe, ...] = read_probes(
             config.probes, config.probes_file, config_folder()
         )
@@ -87,7 +87,6 @@ class VlmNode(LifecycleNode):
         self._captions = self.create_lifecycle_publisher(CaptionMessage, '~/caption', 10)
         self._answers = self.create_lifecycle_publisher(AnswerMessage, '~/answer', 10)
         self._scene = self.create_lifecycle_publisher(Scene, '~/scene', 10)
-        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self.create_service(
             Ask,
             '~/ask',
@@ -96,7 +95,7 @@ class VlmNode(LifecycleNode):
             callback_group=ReentrantCallbackGroup(),
         )
         self._streams = Streams(self, self._serve, self._rejects_stream)
-        self.create_timer(DIAGNOSTICS_S, self._diagnose)
+        Reporter(self, self._cameras, self._record, self._running)
 
     @property
     def _config(self) -> VlmNodeConfig:
@@ -139,8 +138,8 @@ class VlmNode(LifecycleNode):
             engine, self._publish_caption, captions_wanted=lambda: self._config.captions
         )
         scenes = Scenes(
-            self, worker, lambda: self._probes, self._probe_period_s, self._publish_scene,
-            self._record.judge,
+            self, worker, lambda: self._probes, self._probe_period_s, self._max_age_s,
+            self._publish_scene, self._record.judge,
         )  # fmt: skip
         self._serving = Serving(worker, Desk(self, worker, self._cameras), scenes)
         return super().on_configure(state)
@@ -194,6 +193,10 @@ class VlmNode(LifecycleNode):
             file = values.get('probes_file', self._config.probes_file)
             self._probes = read_probes(text, file, config_folder())
 
+    def _max_age_s(self, camera: str) -> float:
+        default_s = self._settings.get(EngineConfig).max_age_s or math.inf
+        return self._cameras.max_age_s(camera, default_s)
+
     def _probe_period_s(self) -> float:
         rate_hz = self._config.probe_rate_hz
         return 1 / rate_hz if rate_hz else 0.0
@@ -212,21 +215,10 @@ class VlmNode(LifecycleNode):
         if self._active:
             self._scene.publish(scene)
 
-    def _diagnose(self) -> None:
-        model = replace(self._model, state='active' if self._active else self._model.state)
+    def _running(self) -> tuple[diagnosis.Model, Load]:
+        state = 'active' if self._active else self._model.state
         load = self._serving.worker.load() if self._serving is not None else Load()
-        parts = [
-            diagnosis.engine_part(model, load, self._record),
-            diagnosis.answers_part(self._record, time.monotonic()),
-            *(
-                diagnosis.camera_part(health, self._cameras.configs[health.name])
-                for health in self._cameras.health()
-            ),
-            diagnosis.host_part(read_host()),
-        ]
-        stamp = self.get_clock().now().to_msg()
-        name = self.get_fully_qualified_name().lstrip('/')
-        self._diagnostics.publish(diagnosis.diagnose(name, stamp, parts))
+        return replace(self._model, state=state), load
 
     # What is asked.
 

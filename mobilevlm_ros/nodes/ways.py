@@ -9,19 +9,24 @@ from builtin_interfaces.msg import Time
 from mobilevlm_ros.msg import Finding, Scene
 from mobilevlm_ros.navigation.pose import Pose
 from mobilevlm_ros.navigation.sight import Sight
-from mobilevlm_ros.nodes.conversions import stamp_to_ns
 
 CLEAR, WAY = 'path_clear', 'free_way'  # names of the probes, as in config/probes.yaml
 QUESTIONS = {CLEAR: 'Is the path ahead clear?', WAY: 'Which way is free?'}
 CHOICES = {CLEAR: ('yes', 'no'), WAY: ('ahead', 'left', 'right', 'both', 'none')}
 
 
-def scene_to_sight(scene: Scene, pose: Pose) -> Sight:
-    """What a scene says of the ways, seen from a pose; probes that abstained say nothing."""
+def scene_to_sight(scene: Scene, pose: Pose, taken_s: float) -> Sight:
+    """What a scene says of the ways; probes that abstained say nothing.
+
+    Args:
+        scene: the message.
+        pose: from which its image was taken.
+        taken_s: when.
+    """
     clear = _probabilities(scene, CLEAR)
     way = _probabilities(scene, WAY)
     return Sight(
-        stamp_s=stamp_to_ns(scene.header.stamp) * 1e-9,
+        taken_s=taken_s,
         pose=pose,
         clear=clear.get('yes'),
         left=way['left'] + way['both'] if way else None,

@@ -24,6 +24,7 @@ from mobilevlm_ros.engine import (
     EngineConfig,
     EngineWorker,
     Frame,
+    Gate,
     create_fake_engine,
     open_engine,
 )
@@ -255,10 +256,11 @@ def start() -> Iterator[Callable[..., EngineWorker]]:
     def start(
         engine: Engine | None = None,
         on_caption: Callable[[Caption], None] | None = None,
+        gate: Gate | None = None,
         **settings: Any,
     ) -> EngineWorker:
         engine = engine or create_fake_engine(EngineConfig(**{'look_rate_hz': 0.0, **settings}))
-        workers.append(EngineWorker(engine, on_caption))
+        workers.append(EngineWorker(engine, on_caption, gate))
         return workers[-1]
 
     yield start

@@ -23,7 +23,7 @@ def test_text_that_is_no_unicode_is_refused() -> None:
         ('temperature', float('nan')),
         ('top_p', 1.5),
         ('seed', -3),
-        ('max_age_s', float('inf')),
+        ('max_age_s', float('nan')),
         ('deadline_s', -0.1),
     ],
 )

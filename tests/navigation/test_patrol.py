@@ -158,7 +158,7 @@ def tour(seed: int, look: Look, seconds: float, late_s: float = 0.0) -> tuple[in
     coming: deque[Sight] = deque()
     for now in np.arange(0, seconds, STEP):
         coming.append(look(world, pose, float(now)))
-        while coming and coming[0].stamp_s <= now - late_s:
+        while coming and coming[0].taken_s <= now - late_s:
             robot.see(coming.popleft())
         command = robot.steer(pose, float(now))
         pose, hit = drive(world, pose, command.forward, command.turn, STEP)

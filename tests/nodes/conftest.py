@@ -59,7 +59,13 @@ class Processes:
         self._running = []
 
     def start(self, *command, **parameters):
-        """`start('vlm_node', encoder='fake')`; a path starts that file instead."""
+        """`start('vlm_node', encoder='fake')`; a path starts that file instead.
+
+        An image that a test shows once serves for as long as the test takes, unless `max_age_s`
+        says otherwise.
+        """
+        if 'vlm_node' in command[0]:
+            parameters = {'max_age_s': 0.0, **parameters}
         program = command[0] if command[0].endswith('.py') else '-m'
         module = [] if program != '-m' else [f'mobilevlm_ros.nodes.{command[0]}']
         arguments = [*module, *command[1:]]

@@ -113,4 +113,4 @@ def test_bytes_that_are_no_message_are_an_image_error():
     for kind in (Image, CompressedImage):
         for size in (0, 3, 10, 30):
             with pytest.raises(ImageError):
-                decode(kind, bytes(whole[:size]), 'front')
+                decode(kind, bytes(whole[:size]), 'front', 1.0)

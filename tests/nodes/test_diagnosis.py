@@ -48,7 +48,8 @@ def test_a_queue_that_is_nearly_full_is_a_warning():
     ],
 )
 def test_cameras_are_judged_by_the_worst_that_is_known(changes, level, word):
-    health = {'publishers': 1, 'mismatch': '', 'taken': 9, 'silent_s': 0.1, 'clock': ''}
+    health = {'publishers': 1, 'mismatch': '', 'taken': 9, 'silent_s': 0.1, 'clock': '',
+              'stamp_offset_s': 0.0}
     camera = CameraHealth('front', '/image', **{**health, **changes})
     found, message = judge_camera(camera, CameraConfig(silent_after_s=3.0))
     assert found == level and word in message

@@ -1,5 +1,7 @@
 """What becomes of probes that end without an answer."""
 
+import math
+
 import pytest
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.task import Future
@@ -26,7 +28,10 @@ def test_probes_that_fail_are_told_but_not_those_of_an_engine_that_was_closed(
     probes = [Probe('clear', Question('Is it clear?', choices=('yes', 'no')))]
     judged, published, delivered = [], [], Future()
     with EngineWorker(create_fake_engine()) as worker:
-        scenes = Scenes(node, worker, lambda: probes, lambda: 0.0, published.append, judged.append)
+        scenes = Scenes(
+            node, worker, lambda: probes, lambda: 0.0, lambda _: math.inf, published.append,
+            judged.append,
+        )  # fmt: skip
         if closed:
             worker.close()
         behind = node.create_guard_condition(lambda: delivered.set_result(None))

@@ -25,8 +25,8 @@ def test_probabilities_of_both_sides_add_to_each_side():
         findings=[finding('path_clear', {'yes': 0.75, 'no': 0.25}), finding('free_way', way)]
     )
     scene.header.stamp = Time(sec=3, nanosec=500_000_000)
-    sight = scene_to_sight(scene, HERE)
-    assert (sight.stamp_s, sight.pose, sight.clear) == (3.5, HERE, 0.75)
+    sight = scene_to_sight(scene, HERE, 3.5)
+    assert (sight.taken_s, sight.pose, sight.clear) == (3.5, HERE, 0.75)
     assert (sight.left, sight.right) == (pytest.approx(0.6), pytest.approx(0.7))
 
 
@@ -40,7 +40,7 @@ def test_probabilities_of_both_sides_add_to_each_side():
     ],
 )
 def test_a_probe_that_says_nothing_usable_is_not_clear(findings):
-    sight = scene_to_sight(Scene(findings=findings), HERE)
+    sight = scene_to_sight(Scene(findings=findings), HERE, 3.5)
     assert (sight.clear, sight.left, sight.right) == (None, None, None)
 
 
@@ -59,5 +59,5 @@ def test_the_truth_is_said_in_the_words_of_the_probes(ahead, left, right, value)
     clear, way = scene.findings
     assert (clear.value, way.value) == ('yes' if ahead else 'no', value)
     assert (scene.header.stamp.sec, scene.header.frame_id) == (7, 'lens')
-    sight = scene_to_sight(scene, HERE)
+    sight = scene_to_sight(scene, HERE, 3.5)
     assert sight.clear == float(ahead)

@@ -1,0 +1,79 @@
+"""How old an image is, by its stamp and by its arrival."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from mobilevlm_ros.engine.types import Header
+
+APART_S = 1.0  # between a stamp and the clock at the image's arrival, before it counts as a fault
+
+
+def steady_s() -> float:
+    """Seconds on a clock that cannot be set and that goes on while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """How long ago an image was taken, in seconds; None where that is not known."""
+
+    by_stamp_s: float | None = None  # negative: the stamp is ahead of the clock
+    by_arrival_s: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """The larger of both, so that neither a wrong stamp nor a missing one hides the other."""
+        return max(0.0, self.by_stamp_s or 0.0, self.by_arrival_s or 0.0)
+
+    @property
+    def offset_s(self) -> float:
+        """How far the stamp was ahead of the clock when the image arrived; negative: behind."""
+        return 0.0 if self.by_stamp_s is None else (self.by_arrival_s or 0.0) - self.by_stamp_s
+
+    @property
+    def stamp_fault(self) -> str:
+        """What is wrong with the stamp; empty: nothing."""
+        if self.by_stamp_s is None:
+            return 'stamps are missing (zero); ages count from the arrival of the images'
+        offset_s = self.offset_s
+        if abs(offset_s) <= APART_S:
+            return ''
+        side = 'ahead of' if offset_s > 0 else 'behind'
+        return f'stamps are {abs(offset_s):.1f} s {side} this clock'
+
+
+def age_of(header: Header, now_ns: int, now_s: float) -> Age:
+    """The age of an image.
+
+    Args:
+        header: of the image.
+        now_ns: on the clock that stamps come from, nanoseconds.
+        now_s: on the clock of `steady_s`.
+    """
+    return Age(
+        (now_ns - header.stamp_ns) * 1e-9 if header.stamp_ns > 0 else None,
+        now_s - header.arrived_s if header.arrived_s else None,
+    )
+
+
+def stale(age: Age, most_s: float) -> str:
+    """Why an image of this age is refused, and what helps."""
+    limit = f'max_age is {most_s:g} s'
+    arrived_s = age.by_arrival_s
+    if arrived_s is None or arrived_s > most_s:
+        return (
+            f'the image is {age.seconds:.2f} s old and {limit}; '
+            'check that the camera is publishing, or allow an older image'
+        )
+    if age.offset_s < -APART_S:
+        return (
+            f'the stamp of the image is {age.seconds:.2f} s old and {limit}, but the image '
+            f'arrived {arrived_s:.2f} s ago: {age.stamp_fault}; set both clocks alike (NTP or '
+            'PTP; use_sim_time with a bag or a simulator), or allow an older image'
+        )
+    return (
+        f'the image is {age.seconds:.2f} s old and {limit}; it arrived {arrived_s:.2f} s ago, so '
+        'that it was late: allow an older image'
+    )
