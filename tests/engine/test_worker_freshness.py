@@ -65,11 +65,12 @@ class Views:
         return differs
 
 
-def settle(worker: EngineWorker, views: Views) -> None:
-    """Wait until the vision thread, which takes one frame after the other, is done with all."""
-    seen = views.seen['other']
-    worker.show(grey(10, camera='other'))
-    until(lambda: views.seen['other'] > seen)
+def show(worker: EngineWorker, views: Views, frame: Frame) -> None:
+    """Show a frame, and wait until the vision thread is done with it: it takes one at a time."""
+    for one in (frame, grey(10, camera='other')):
+        seen = views.seen[one.camera]
+        worker.show(one)
+        until(lambda camera=one.camera, seen=seen: views.seen[camera] > seen)  # type: ignore[misc]
 
 
 @pytest.fixture
@@ -139,8 +140,7 @@ def shown_again(start: Start, clocks: Clocks, **settings: object) -> Callable[[]
     worker.show(grey(10, stamp_ns=clocks.now_ns, frame_id='before'))
     worker.submit(Q).result(WAIT_S)
     clocks.wait(9.0)
-    worker.show(grey(10, stamp_ns=clocks.now_ns, frame_id='after'))
-    settle(worker, views)
+    show(worker, views, grey(10, stamp_ns=clocks.now_ns, frame_id='after'))
     return lambda: worker.submit(Q).result(WAIT_S)
 
 
@@ -171,8 +171,7 @@ def test_the_stamp_of_an_answer_can_be_asked_about(start: Start, clocks: Clocks)
     stamps = []
     for _ in range(3):
         clocks.wait(1.0)
-        worker.show(grey(10, stamp_ns=clocks.now_ns))
-        settle(worker, views)
+        show(worker, views, grey(10, stamp_ns=clocks.now_ns))
         stamps.append(worker.submit(Q).result(WAIT_S).stamp_ns)
     assert len(set(stamps)) == 3
     for stamp_ns in stamps:
@@ -195,8 +194,7 @@ def test_a_frame_after_one_that_failed_is_not_taken_for_unchanged(
     worker = start(engine, gate=views)
     worker.show(grey(10))
     worker.submit(Q).result(WAIT_S)
-    worker.show(grey(90, frame_id='broken'))
-    settle(worker, views)
+    show(worker, views, grey(90, frame_id='broken'))
     worker.show(grey(90, frame_id='whole'))
     until(lambda: worker.submit(Q).result(WAIT_S).text == 'Q brightness 90')
 
@@ -210,12 +208,12 @@ def test_captions_repeat_under_the_newest_header_and_end_with_the_camera(
     )
     worker = start(engine, captions.append, gate=Views())
 
-    def show() -> bool:
+    def show_again() -> bool:
         clocks.wait(1.0)
         worker.show(grey(10, stamp_ns=clocks.now_ns))
         return len(captions) > 1
 
-    until(show)
+    until(show_again)
     first, last = captions[0].answer, captions[-1].answer
     assert last.stamp_ns > first.stamp_ns
     since_ms = (last.stamp_ns - first.stamp_ns) * 1e-6
@@ -236,6 +234,7 @@ def test_pixels_of_a_region_are_those_of_the_newest_header(start: Start, clocks:
     quarter = np.full((8, 8, 3), 10, np.uint8)
     quarter[:4, :4] = 90
     worker.show(Frame(quarter, 6, 'front'))
+    until(lambda: len(count) == 2)
     worker.show(grey(10, camera='other'))
     until(lambda: len(count) == 3)
     answer = worker.submit(Question('Q', roi=(0, 0, 4, 4))).result(WAIT_S)

@@ -62,10 +62,11 @@ class Processes:
         """`start('vlm_node', encoder='fake')`; a path starts that file instead.
 
         An image that a test shows once serves for as long as the test takes, unless `max_age_s`
-        says otherwise.
+        says otherwise; None leaves it to the node.
         """
         if 'vlm_node' in command[0]:
             parameters = {'max_age_s': 0.0, **parameters}
+        parameters = {name: value for name, value in parameters.items() if value is not None}
         program = command[0] if command[0].endswith('.py') else '-m'
         module = [] if program != '-m' else [f'mobilevlm_ros.nodes.{command[0]}']
         arguments = [*module, *command[1:]]

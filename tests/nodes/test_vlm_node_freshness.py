@@ -1,0 +1,146 @@
+"""vlm_node never answers about an image older than it says, whatever stamps and clocks say."""
+
+import time
+
+import pytest
+from builtin_interfaces.msg import Duration
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+
+from mobilevlm_ros.msg import Caption, Query, Status
+
+pytestmark = pytest.mark.ros
+
+HOUR_NS = 3600 * 1_000_000_000
+ANY_AGE = Duration(sec=2**31 - 1)
+
+
+def seconds(value):
+    return Duration(sec=int(value), nanosec=int(value % 1 * 1e9))
+
+
+def show_until_answered(client, **fields):
+    """Publish and ask by turns, as a camera would; the first answer that is OK."""
+
+    def answered():
+        client.show(50, **fields)
+        response = client.ask(frame=Query.NEWEST, max_age=ANY_AGE)
+        return response if response.status.code == Status.OK else None
+
+    return client.wait(answered)
+
+
+def stale(client, **fields):
+    response = client.ask(**fields)
+    assert response.status.code == Status.STALE, response
+    return response.status.message
+
+
+def camera_part(client, heard, condition):
+    """The first report of the camera that meets the condition."""
+
+    def found():
+        parts = [s for report in heard for s in report.status if s.name.endswith(': camera camera')]
+        return next(filter(condition, parts), None)
+
+    return client.wait(found)
+
+
+@pytest.mark.parametrize('stamp_ns', [0, None, 24 * HOUR_NS], ids=['zero', 'now', 'tomorrow'])
+def test_a_camera_that_died_is_stale_whatever_its_stamps_were(start_fake, client, stamp_ns):
+    start_fake(max_age_s=2.0)
+    if stamp_ns:
+        stamp_ns += client.node.get_clock().now().nanoseconds
+    began = time.monotonic()
+    show_until_answered(client, stamp_ns=stamp_ns)
+    client.spin(0.6)
+    for frame in (Query.HELD, Query.NEWEST):
+        assert 'check that the camera is publishing' in stale(
+            client, frame=frame, max_age=seconds(0.5)
+        )
+    answer = client.ask(max_age=ANY_AGE).answer
+    assert 600 <= answer.timing.image_age_ms <= (time.monotonic() - began) * 1e3
+    assert answer.timing.final_age_ms >= answer.timing.image_age_ms
+
+
+def test_by_default_no_answer_is_about_an_image_older_than_two_seconds(start_fake, client):
+    start_fake(max_age_s=None)
+    show_until_answered(client)
+    client.spin(2.1)
+    assert 'max_age is 2 s' in stale(client)
+
+
+def test_stamps_an_hour_behind_are_said_to_be_a_matter_of_clocks(start_fake, client):
+    start_fake(max_age_s=2.0)
+    heard = client.listen(DiagnosticArray, '/diagnostics')
+    now_ns = client.node.get_clock().now().nanoseconds
+    show_until_answered(client, stamp_ns=now_ns - HOUR_NS)
+    client.show(50, stamp_ns=client.node.get_clock().now().nanoseconds - HOUR_NS)
+    message = stale(client, frame=Query.NEWEST)
+    assert 'behind this clock; set both clocks alike' in message
+    assert 'check that the camera is publishing' not in message
+    part = camera_part(client, heard, lambda part: 'behind this clock' in part.message)
+    assert part.level == DiagnosticStatus.WARN
+    offset_s = float(next(pair.value for pair in part.values if pair.key == 'stamp_offset_s'))
+    assert -3610 < offset_s < -3590
+
+
+def test_missing_stamps_are_a_warning(start_fake, client):
+    start_fake()
+    heard = client.listen(DiagnosticArray, '/diagnostics')
+    show_until_answered(client, stamp_ns=0)
+    part = camera_part(client, heard, lambda part: 'stamps are missing' in part.message)
+    assert part.level == DiagnosticStatus.WARN
+
+
+def test_an_unchanged_view_is_answered_under_the_header_of_the_newest_frame(start_fake, client):
+    start_fake(look='on_change', captions='false')
+    first = show_until_answered(client).answer
+
+    def confirmed():
+        stamp_ns = client.show(50)
+        answer = client.ask(max_age=ANY_AGE).answer
+        timing = answer.timing
+        unchanged = timing.unchanged_ms > 0 and timing.encode_ms == 0
+        return unchanged and (answer, stamp_ns)
+
+    answer, stamp_ns = client.wait(confirmed)
+    age_ns = stamp_ns - (answer.header.stamp.sec * 10**9 + answer.header.stamp.nanosec)
+    assert age_ns < 10**9 and answer.header.stamp != first.header.stamp
+    again = client.ask(frame=Query.STAMP, stamp=answer.header.stamp)
+    assert again.status.code == Status.OK
+    assert again.answer.header.stamp == answer.header.stamp
+
+
+def test_captions_of_an_unchanged_view_go_on_under_its_newest_header(start_fake, client):
+    start_fake(caption_heartbeat_s=0.2, caption_period_s=0.0)
+    captions = client.listen(Caption, 'vlm_node/caption')
+
+    def repeated():
+        client.show(50)
+        client.spin(0.1)
+        return next((c for c in captions if c.reason == Caption.HEARTBEAT), None)
+
+    caption = client.wait(repeated)
+    assert caption.timing.unchanged_ms > 0
+    assert caption.header.stamp != captions[0].header.stamp
+
+
+def test_a_clock_that_stands_still_holds_up_no_deadline_and_is_named(
+    start_fake, client, processes
+):
+    start_fake(use_sim_time='true')
+    heard = client.listen(DiagnosticArray, '/diagnostics')
+    show_until_answered(client)
+    began = time.monotonic()
+    response = client.ask(frame=Query.NEXT, deadline=seconds(0.5))
+    assert response.status.code in (Status.NO_IMAGE, Status.DEADLINE)
+    assert time.monotonic() - began >= 0.5
+
+    def named():
+        client.show(50)
+        client.spin(0.2)
+        parts = [s for report in heard for s in report.status if s.name.endswith(': clock')]
+        return next((part for part in parts if '/clock has not moved' in part.message), None)
+
+    assert client.wait(named).level == DiagnosticStatus.WARN
+    assert processes.log.read_text().count('/clock has not moved') == 1
