@@ -39,7 +39,8 @@ def camera_part(client, heard, condition):
     """The first report of the camera that meets the condition."""
 
     def found():
-        parts = [s for report in heard for s in report.status if s.name.endswith(': camera camera')]
+        every = (status for report in heard for status in report.status)
+        parts = [status for status in every if status.name.endswith(': camera camera')]
         return next(filter(condition, parts), None)
 
     return client.wait(found)
