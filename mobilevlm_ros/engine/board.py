@@ -141,14 +141,16 @@ class Board:
             if request.question.session and not request.named:
                 return  # it may be about an image of its own
             raise no_image(request.camera)
-        if newest or self._must_look(request, slot):
+        # Which camera a conversation is about shows when it begins, if that is not said.
+        known = request.named or not request.question.session
+        if newest or (known and self.must_look(request.question, slot)):
             request.needs = slot.shown
             request.waits = slot.held < slot.shown
         if slot.failure and not slot.can_hold(request.needs):
             raise slot.failure.with_traceback(None)  # which would grow with every question
 
-    def _must_look(self, request: Request, slot: CameraSlot) -> bool:
-        """Whether the frame that is held, if one is, would not do."""
+    def must_look(self, question: Question, slot: CameraSlot) -> bool:
+        """Whether a question needs a newer frame of a camera than the one that is held."""
         if slot.held_frame is None or self.on_demand:
             return True
-        return self.is_old(request.question, slot)
+        return self.is_old(question, slot)

@@ -118,6 +118,8 @@ class Talker:
             if held is None:
                 self._wait_for_newer(request, slot)
                 return None
+            if self._renews(request, held):
+                return None
             self._engine.check_age(request.question, held, looked=request.waits)
         if request.question.roi == WHOLE:
             return held
@@ -132,6 +134,24 @@ class Talker:
         if session and not request.named and (held := self._language.find('', stamp_ns, session)):
             return held
         return self._language.find(request.camera, stamp_ns)
+
+    def _renews(self, request: Request, held: HeldFrame) -> bool:
+        """Let a question wait, once, for a newer frame if the one that was found grew too old.
+
+        Of a conversation, it shows here only which camera it is about.
+        """
+        if request.waits or request.stamp_ns or held.own:
+            return False
+        with self.changed:
+            slot = self._board.slots.get(held.frame.camera)
+            if slot is None or not slot.coming:
+                return False
+            if not self._board.must_look(request.question, slot):
+                return False
+            request.camera = held.frame.camera
+            request.needs, request.waits = slot.shown, True
+            self.changed.notify_all()
+        return True
 
     def _wait_for_newer(self, request: Request, slot: CameraSlot | None) -> None:
         """The frame made way for those of other cameras, or could not be held."""

@@ -270,3 +270,20 @@ def test_the_time_that_a_look_takes_does_not_make_its_frame_stale(
     answer = worker.submit(Q, newest=True).result(WAIT_S)
     assert answer.timing.image_age_ms == 0 and answer.timing.final_age_ms == 3000
     assert isinstance(error_of(worker.submit(Q)), StaleImageError)
+
+
+def test_a_conversation_about_another_camera_waits_for_a_newer_frame_of_it(
+    start: Start, clocks: Clocks
+) -> None:
+    worker = start(clocks.engine(look='on_demand', max_age_s=0.5))
+    worker.show(grey(10, camera='front'))
+    worker.show(grey(20, camera='rear'))
+    ask = Question('Q', session='s')
+    assert worker.submit(ask, 'rear').result(WAIT_S).text == 'Q brightness 20'
+    clocks.wait(9.0)
+    worker.show(grey(30, camera='front'))
+    worker.show(grey(90, camera='rear'))
+    answer = worker.submit(ask).result(WAIT_S)
+    assert answer.camera == 'rear' and answer.text.endswith('Q brightness 90')
+    clocks.wait(9.0)
+    assert isinstance(error_of(worker.submit(ask)), StaleImageError)

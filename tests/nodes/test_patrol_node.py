@@ -1,6 +1,7 @@
 """patrol_node as a process, fed by hand and by the simulator."""
 
 import pytest
+from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Twist
 from nav_msgs.msg import Odometry
 from std_msgs.msg import String, UInt32
@@ -8,6 +9,7 @@ from std_msgs.msg import String, UInt32
 from mobilevlm_ros.msg import Scene
 from mobilevlm_ros.navigation.pose import Pose
 from mobilevlm_ros.nodes.odometry import pose_to_odometry
+from mobilevlm_ros.nodes.patrol_node import age_s
 from mobilevlm_ros.nodes.ways import ways_to_scene
 
 pytestmark = pytest.mark.ros
@@ -26,12 +28,14 @@ class Feed:
         self._odometry = node.create_publisher(Odometry, 'odom', 10)
         self._scenes = node.create_publisher(Scene, 'scene', 1)
 
-    def tick(self, free=None, pose=START):
+    def tick(self, free=None, pose=START, age_ms=0.0):
         stamp = self._client.node.get_clock().now().to_msg()
         self._odometry.publish(pose_to_odometry(pose, (0.0, 0.0), stamp, 'odom', 'base_link'))
         self._client.spin(0.02)
         if free:
-            self._scenes.publish(ways_to_scene(free, stamp, 'lens'))
+            scene = ways_to_scene(free, stamp, 'lens')
+            scene.timing.final_age_ms = age_ms
+            self._scenes.publish(scene)
         self._client.spin(0.05)
 
 
@@ -59,6 +63,44 @@ def test_it_drives_while_scenes_say_that_the_way_is_clear_and_stands_without(sta
     # Further on than the last clear look reached; the left is free.
     after(BLOCKED, lambda forward, turn: forward == 0 and turn > 0, x=3.0)
     after(None, lambda forward, turn: forward == turn == 0, x=3.0)
+
+
+def test_it_stands_if_the_images_are_old_although_their_stamps_are_new(start, client, feed):
+    start('patrol_node', waypoints='[9.0,0.0]', stop_after=0.5)
+    twists = client.listen(Twist, 'cmd_vel')
+
+    def after(age_ms, wanted):
+        def reached():
+            feed.tick(CLEAR, age_ms=age_ms)
+            return twists and wanted(twists[-1].linear.x)
+
+        client.wait(reached)
+
+    after(0.0, lambda forward: forward > 0)
+    after(600.0, lambda forward: forward == 0)
+
+
+def test_the_age_of_a_scene_is_the_larger_of_what_its_stamp_and_vlm_node_say():
+    scene = ways_to_scene(CLEAR, Time(sec=100), 'lens')
+    assert age_s(scene, 100_300_000_000) == pytest.approx(0.3)
+    scene.timing.final_age_ms = 700.0
+    assert age_s(scene, 100_300_000_000) == pytest.approx(0.7)
+    assert age_s(scene, 90_000_000_000) == pytest.approx(0.7)  # stamped ahead of our clock
+    scene.timing.final_age_ms = 0.0
+    assert age_s(scene, 90_000_000_000) == 0.0
+
+
+def test_scenes_whose_stamps_fit_no_odometry_are_named(start, client, feed, processes):
+    start('patrol_node', waypoints='[9.0,0.0]')
+    scenes = client.node.create_publisher(Scene, 'scene', 1)
+
+    def named():
+        feed.tick()
+        scenes.publish(ways_to_scene(CLEAR, Time(), 'lens'))
+        client.spin(0.1)
+        return 'no odometry from within 0.2 s of the stamp' in processes.log.read_text()
+
+    client.wait(named)
 
 
 def test_told_to_end_it_stands(start, client, feed):
