@@ -119,7 +119,7 @@ def start(processes):
 def start_fake(start):
     """Start a vlm_node without a model, to which no image is too old unless told otherwise."""
     return lambda **parameters: start(
-        'vlm_node', **{'encoder': 'fake', 'llm': 'fake', 'max_age_s': 0.0, **parameters}
+        'vlm_node', **{'encoder': 'fake', 'llm': 'fake', **parameters}
     )
 
 
@@ -259,7 +259,7 @@ def start_slow(start, client, processes):
     Gives the process, and the future of a question that it works at (None: while loading).
     """
     def start_slow(stage, *options, **parameters):
-        parameters = {'captions': 'false', 'max_age_s': 0.0, **parameters}
+        parameters = {'captions': 'false', **parameters}
         process = start(str(HERE / 'slow_vlm_node.py'), stage, *options, **parameters)
         futures = [None]
 
