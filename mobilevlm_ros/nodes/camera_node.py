@@ -16,7 +16,8 @@ from mobilevlm_ros.nodes.ros_logging import one_line
 from mobilevlm_ros.nodes.runner import run
 from mobilevlm_ros.nodes.sources import open_source
 
-ACKED_WITHIN_S = 0.3
+ACKED_WITHIN_S = 10.0  # after the last image, on a busy machine
+ACKED_ON_SIGNAL_S = 0.3  # a signal leaves less time
 
 
 class CameraNode(Node):
@@ -34,7 +35,8 @@ class CameraNode(Node):
 
     def stop(self) -> bool:
         """Let the last image arrive."""
-        self._publisher.wait_for_all_acked(Duration(seconds=ACKED_WITHIN_S))
+        within_s = ACKED_WITHIN_S if self.done else ACKED_ON_SIGNAL_S
+        self._publisher.wait_for_all_acked(Duration(seconds=within_s))
         return True
 
     def _publish_next(self) -> None:
