@@ -97,6 +97,8 @@ def _spin(node: Runnable, stop: _StopSignal) -> None:
     deadline = time.monotonic() + STOP_WITHIN_S
     while not node.stop() and time.monotonic() < deadline:
         executor.spin_once(timeout_sec=0.02)
+    for timer in node.timers:  # type: ignore[attr-defined]
+        timer.cancel()  # a node that has stopped publishes no more
     deadline = time.monotonic() + RESULTS_S
     while time.monotonic() < deadline:
         executor.spin_once(timeout_sec=0.02)
