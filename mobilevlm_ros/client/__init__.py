@@ -10,16 +10,29 @@
             print(piece, end='', flush=True)
 
 Every call can be awaited too: `await vlm.ask_async(...)`. A client has a node and a thread of its
-own, so that it can be used beside any other node, from any thread, whoever spins what.
+own, so that it can be used beside any other node, from any thread, whoever spins what. Whatever
+goes wrong is a VlmClientError: a value that cannot be sent is a BadValueError, no reply in time a
+NoReplyError, a reply that is no whole answer a RefusedError with its status.
 """
 
 from mobilevlm_ros.client.client import VlmClient
 from mobilevlm_ros.client.values import (
     Answer,
+    BadValueError,
     Check,
+    ClosedError,
     NoReplyError,
     RefusedError,
     VlmClientError,
 )
 
-__all__ = ['Answer', 'Check', 'NoReplyError', 'RefusedError', 'VlmClient', 'VlmClientError']
+__all__ = [
+    'Answer',
+    'BadValueError',
+    'Check',
+    'ClosedError',
+    'NoReplyError',
+    'RefusedError',
+    'VlmClient',
+    'VlmClientError',
+]

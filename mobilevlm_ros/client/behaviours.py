@@ -9,7 +9,9 @@ import py_trees
 from py_trees.common import Access, Status
 
 from mobilevlm_ros.client.client import VlmClient
-from mobilevlm_ros.client.values import Answer, VlmClientError
+from mobilevlm_ros.client.fields import items, text
+from mobilevlm_ros.client.query import make_query
+from mobilevlm_ros.client.values import Answer, BadValueError, VlmClientError
 
 
 class VlmAsk(py_trees.behaviour.Behaviour):
@@ -35,16 +37,20 @@ class VlmAsk(py_trees.behaviour.Behaviour):
             client: whom to ask; several behaviours may share it.
             question: in words.
             key: of the blackboard, for the answer; empty: nowhere.
-            deadline_s: from the first tick to the end of the answer.
-            fields: other fields of msg/Query, as for VlmClient.ask.
+            deadline_s: from the question's being sent to the end of the answer.
+            fields: other fields of msg/Query, as for VlmClient.ask; `max_age` is 2 s there.
+
+        Raises:
+            BadValueError: naming the argument that cannot be sent.
         """
         super().__init__(name)
+        make_query(question, deadline_s, fields)  # complains now, not at a tick
         self.answer: Answer | None = None
         self._client = client
         self._question = question
         self._deadline_s = deadline_s
         self._fields = fields
-        self._key = key
+        self._key = text(key, 'key')
         self._board = self.attach_blackboard_client(name)
         if key:
             self._board.register_key(key, access=Access.WRITE)
@@ -53,7 +59,11 @@ class VlmAsk(py_trees.behaviour.Behaviour):
     def initialise(self) -> None:
         """Ask."""
         self.answer = None
-        self._future = self._client.submit(self._question, self._deadline_s, **self._fields)
+        try:
+            self._future = self._client.submit(self._question, self._deadline_s, **self._fields)
+        except VlmClientError as error:  # the client was closed
+            self._future = Future()
+            self._future.set_exception(error)
 
     def update(self) -> Status:
         """See whether there is an answer."""
@@ -100,8 +110,13 @@ class VlmCondition(VlmAsk):
             wanted: the choice that is a success.
             choices: all of them.
             options: as for VlmAsk; `min_probability` below which nothing is known.
+
+        Raises:
+            BadValueError: naming the argument that cannot be sent, or is none of the choices.
         """
         super().__init__(name, client, question, choices=choices, **options)
+        if wanted not in items(choices, 'choices', 'a list of str'):
+            raise BadValueError(f'wanted is {wanted!r}; it must be one of the choices')
         self._wanted = wanted
 
     def conclude(self, answer: Answer) -> Status:

@@ -15,6 +15,7 @@ from rclpy.node import Node
 
 from mobilevlm_ros.srv import Ask
 
+LOOK_EVERY_S = 0.02
 PROBE_EVERY_S = 0.3
 
 
@@ -27,29 +28,31 @@ class Link:
         Args:
             node: of the client.
             service: that is asked.
-            name: of the service, with its namespace.
+            name: of the vlm_node, with its namespace.
         """
+        self.name = name
         self.generation = 0  # one more for every server that appears
         self.open = False  # to the server of this generation
         self._node = node
         self._service = service
-        self._topic = f'rr{name}Reply'  # as DDS knows it
+        self._topic = f'rr{name}/askReply'  # as DDS knows it
         self._servers: frozenset[bytes] = frozenset()
-        self._probed_at = 0.0
+        self._probes: list[Any] = []  # rclpy's futures of their replies
+        self._look_at = 0.0
+        self._probe_at = 0.0
 
     def advance(self) -> None:
         """Look who is there, and try the way if it is not yet known to be open."""
-        servers = frozenset(
-            bytes(info.endpoint_gid)
-            for info in self._node.get_publishers_info_by_topic(self._topic, no_mangle=True)
-        )
-        if servers - self._servers:
-            self.generation += 1
-            self.open = False
-        self._servers = servers
         now = time.monotonic()
-        if not self.open and now - self._probed_at > PROBE_EVERY_S and self.found:
-            self._probe(now)
+        if now >= self._look_at:
+            self._look_at = now + LOOK_EVERY_S
+            self._look()
+        if any(probe.done() for probe in self._probes):
+            self.open = True
+            self._forget_probes()
+        if not self.open and now >= self._probe_at and self.found:
+            self._probe_at = now + PROBE_EVERY_S
+            self._probes.append(self._service.call_async(Ask.Request()))
 
     @property
     def found(self) -> bool:
@@ -59,14 +62,25 @@ class Link:
     @property
     def fault(self) -> str:
         """What is wrong if there is no reply."""
-        absent = 'is not there; check that it runs, and its name and namespace'
-        return 'did not reply in time' if self.found else absent
+        if self.found:
+            return f'{self.name} did not reply in time'
+        return (
+            f'{self.name} is not there; check that it runs, its name and namespace, and '
+            'ROS_DOMAIN_ID'
+        )
 
-    def _probe(self, now: float) -> None:
-        self._probed_at = now
-        generation = self.generation
+    def _look(self) -> None:
+        servers = frozenset(
+            bytes(info.endpoint_gid)
+            for info in self._node.get_publishers_info_by_topic(self._topic, no_mangle=True)
+        )
+        if servers - self._servers:
+            self.generation += 1
+            self.open = False
+            self._forget_probes()
+        self._servers = servers
 
-        def replied(reply: Any) -> None:
-            self.open = self.open or (generation == self.generation and bool(reply.result()))
-
-        self._service.call_async(Ask.Request()).add_done_callback(replied)
+    def _forget_probes(self) -> None:
+        for probe in self._probes:
+            probe.cancel()  # rclpy keeps it otherwise
+        self._probes = []

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import partial
-from queue import SimpleQueue
 from typing import Any
 
 from action_msgs.msg import GoalStatus
@@ -13,7 +12,17 @@ from rclpy.action import ActionClient
 
 from mobilevlm_ros.action import AskStream
 from mobilevlm_ros.client.link import Link
-from mobilevlm_ros.client.values import Answer, NoReplyError, result_of
+from mobilevlm_ros.client.patience import Patience
+from mobilevlm_ros.client.values import (
+    Answer,
+    NoReplyError,
+    RefusedError,
+    VlmClientError,
+    outcome_of,
+)
+from mobilevlm_ros.msg import Status
+
+Put = Callable[[str | None], object]
 
 
 class Streaming:
@@ -28,8 +37,8 @@ class Streaming:
         client: ActionClient,
         goal: AskStream.Goal,
         link: Link,
-        name: str,
-        expired: Callable[[], bool],
+        put: Put,
+        patience: Patience,
     ) -> None:
         """Send nothing yet.
 
@@ -37,36 +46,55 @@ class Streaming:
             client: of the action.
             goal: to send.
             link: to the same vlm_node.
-            name: of the vlm_node, for errors.
-            expired: whether to give up.
+            put: gets every piece, and None behind the last one, when there is a result.
+            patience: how long to wait.
         """
-        self.pieces: SimpleQueue[str | None] = SimpleQueue()  # None ends them
         self.result: Future[Answer] = Future()
         self._client = client
         self._goal = goal
         self._link = link
-        self._name = name
-        self._expired = expired
-        self._handle: Any = None
+        self._put = put
+        self._patience = patience
+        self._sendings: dict[int, Any] = {}  # rclpy's futures of handles, by generation
         self._sent = 0  # generation of the server that has the goal
+        self._handle: Any = None  # of the goal, once it was accepted
+        self._getting: Any = None  # rclpy's future of the result
+        self._heard: deque[Any] = deque()  # feedback that was not looked at
         self._cancelled = False
         self._text = ''  # that was passed on
-        self._heard = 0  # pieces that were passed on
+        self._pieces = 0  # that were passed on
 
     def advance(self) -> bool:
         """Send the goal as soon as the way is open; true once all is over."""
         self._link.advance()
         if self._cancelled and (self._handle is not None or not self._sent):
-            self._end(NoReplyError('the stream was left'))
+            self.fail(NoReplyError('the stream was left'))
         elif not self._cancelled and self._handle is None and self._open():
             self._send()
-        if not self.result.done() and self._expired():
-            self._end(NoReplyError(f'{self._name} {self._link.fault}'))
+        self._accept()
+        self._listen()
+        if self._getting is not None and self._getting.done():
+            self._finish(self._getting.result())
+        if self._patience.over:
+            self._give_up()
         return self.result.done()
 
     def cancel(self) -> None:
         """Tell the server to stop, if it has not ended."""
-        self._cancelled = not self.result.done()
+        self._cancelled = True
+
+    def fail(self, error: VlmClientError) -> None:
+        """End with an error, unless it has ended."""
+        if self.result.done():
+            return
+        self.result.set_exception(error)
+        self._put(None)
+        self.leave()
+
+    def leave(self) -> None:
+        """Cancel the goal."""
+        if self._handle is not None:
+            self._handle.cancel_goal_async()
 
     def _open(self) -> bool:
         # Once a reply found its way back, so will pieces: their subscription is older.
@@ -74,52 +102,57 @@ class Streaming:
         return new and bool(self._client.server_is_ready())
 
     def _send(self) -> None:
-        attempt = self._sent = self._link.generation
-        sending = self._client.send_goal_async(
-            self._goal, feedback_callback=partial(self._hear, attempt)
+        self._sent = self._link.generation
+        self._patience.sent()
+        self._heard = deque()  # of this server alone
+        self._sendings[self._sent] = self._client.send_goal_async(
+            self._goal, feedback_callback=self._heard.append
         )
-        sending.add_done_callback(partial(self._accepted, attempt))
 
-    def _hear(self, attempt: int, message: Any) -> None:
-        if attempt == self._sent and message.feedback.piece == self._heard:
-            self._heard += 1
-            self._pass_on(message.feedback.delta)
+    def _accept(self) -> None:
+        for generation in [one for one, sending in self._sendings.items() if sending.done()]:
+            handle = self._sendings.pop(generation).result()
+            if generation != self._sent:  # another server has it by now
+                handle.cancel_goal_async()
+            elif handle.accepted:
+                self._handle = handle
+                self._getting = handle.get_result_async()
+            else:
+                self.fail(RefusedError('BUSY', 'another goal is under way (streams: reject)'))
 
-    def _accepted(self, attempt: int, sending: Any) -> None:
-        handle = sending.result()
-        if attempt != self._sent:  # another server has it by now
-            handle.cancel_goal_async()
-        elif handle.accepted:
-            self._handle = handle
-            handle.get_result_async().add_done_callback(self._finished)
-        else:
-            self._end(NoReplyError('the goal was rejected; vlm_node is busy or not active'))
+    def _listen(self) -> None:
+        while self._heard:
+            feedback = self._heard.popleft().feedback
+            if feedback.piece == self._pieces:
+                self._pieces += 1
+                self._pass_on(feedback.delta)
 
-    def _finished(self, getting: Any) -> None:
-        wrapped = getting.result()
+    def _finish(self, wrapped: Any) -> None:
         if self.result.done():
             return
         if wrapped.status == GoalStatus.STATUS_UNKNOWN:  # it comes from another server
-            self._end(NoReplyError(f'{self._name} was restarted while it answered'))
+            self.fail(NoReplyError(f'{self._link.name} was restarted while it answered'))
             return
-        answer = wrapped.result.answer
+        status, answer = wrapped.result.status, wrapped.result.answer
+        if wrapped.status == GoalStatus.STATUS_ABORTED and status.code == Status.OK:
+            self.fail(RefusedError('INTERNAL', f'{self._link.name} failed; its log says more'))
+            return
         if answer.text.startswith(self._text):
             self._pass_on(answer.text[len(self._text) :])
-        try:
-            self.result.set_result(result_of(wrapped.result.status, answer))
-        except Exception as error:
-            self.result.set_exception(error)
-        self.pieces.put(None)
+        outcome = outcome_of(status, answer)
+        if isinstance(outcome, RefusedError):
+            self.fail(outcome)
+        else:
+            self.result.set_result(outcome)
+            self._put(None)
+
+    def _give_up(self) -> None:
+        for future in (*self._sendings.values(), self._getting):
+            if future is not None:
+                future.cancel()  # rclpy keeps it otherwise
+        self.fail(NoReplyError(self._link.fault))
 
     def _pass_on(self, piece: str) -> None:
         if piece:
             self._text += piece
-            self.pieces.put(piece)
-
-    def _end(self, error: Exception) -> None:
-        if self.result.done():
-            return
-        if self._handle is not None:
-            self._handle.cancel_goal_async()
-        self.result.set_exception(error)
-        self.pieces.put(None)
+            self._put(piece)

@@ -19,8 +19,16 @@ class VlmClientError(Exception):
     """Base of all that a client raises."""
 
 
+class BadValueError(VlmClientError, ValueError, TypeError):
+    """An argument that cannot be sent; the message names it and says what is expected."""
+
+
 class NoReplyError(VlmClientError):
     """vlm_node is not there, or did not reply in time."""
+
+
+class ClosedError(NoReplyError, RuntimeError):
+    """The client was closed, or ROS was shut down."""
 
 
 class RefusedError(VlmClientError):
@@ -32,9 +40,12 @@ class RefusedError(VlmClientError):
     """
 
     def __init__(self, code: str, message: str, answer: Answer | None = None) -> None:
-        super().__init__(f'{code}: {message}')
+        super().__init__(code, message, answer)  # all of them, so that it can be pickled
         self.code = code
         self.answer = answer
+
+    def __str__(self) -> str:
+        return f'{self.code}: {self.args[1]}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +103,13 @@ def answer_of(message: msg.Answer) -> Answer:
     )
 
 
-def result_of(status: msg.Status, message: msg.Answer) -> Answer:
-    """The answer of a reply.
-
-    Raises:
-        RefusedError: if its status is not OK.
-    """
+def outcome_of(status: msg.Status, message: msg.Answer) -> Answer | RefusedError:
+    """What a reply says: the answer if its status is OK, else the error to raise."""
     answer = answer_of(message)
     if status.code == msg.Status.OK:
         return answer
     code = _CODES.get(status.code, f'status {status.code}')
-    raise RefusedError(code, status.message, answer if answer.finish_reason else None)
+    return RefusedError(code, status.message, answer if answer.finish_reason else None)
 
 
 def check_of(answer: Answer) -> Check:

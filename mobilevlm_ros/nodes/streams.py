@@ -19,7 +19,9 @@ from mobilevlm_ros.nodes.desk import OnChunk, OnErrand
 from mobilevlm_ros.nodes.errands import Errand
 
 RESULT_KEPT_S = 60  # for whoever asks late; 15 minutes by default, for every answer
-PIECES = 1024  # of answers that may be on their way; ten by default, and the rest is lost
+# How many may be on their way; ten by default, and the rest is lost.
+PIECES = 1024  # of answers
+GOALS = 200  # and their results
 # Answers a query: (query, on_chunk, on_errand) to its status, and the answer if there is one.
 Serve = Callable[[Query, OnChunk, OnErrand], Awaitable[tuple[Status, Answer | None]]]
 
@@ -39,6 +41,7 @@ class Streams:
         self._rejects = rejects
         self._errands: dict[bytes, Errand] = {}  # of the goals that run
         self._running = 0
+        qos = QoSProfile(depth=GOALS)
         self._server = ActionServer(
             node,
             AskStream,
@@ -48,6 +51,9 @@ class Streams:
             handle_accepted_callback=self._begin,
             cancel_callback=self._cancel,
             callback_group=ReentrantCallbackGroup(),
+            goal_service_qos_profile=qos,
+            result_service_qos_profile=qos,
+            cancel_service_qos_profile=qos,
             feedback_pub_qos_profile=QoSProfile(depth=PIECES),
             result_timeout=RESULT_KEPT_S,
         )

@@ -6,7 +6,7 @@ import pytest
 from py_trees.blackboard import Blackboard
 from py_trees.common import Status
 
-from mobilevlm_ros.client import Answer, NoReplyError
+from mobilevlm_ros.client import Answer, BadValueError, ClosedError, NoReplyError, RefusedError
 from mobilevlm_ros.client.behaviours import VlmAsk, VlmCondition
 
 
@@ -74,6 +74,40 @@ def test_no_reply_is_a_failure_that_says_why(told):
     condition.tick_once()
     assert condition.status == Status.FAILURE
     assert 'is not there' in condition.feedback_message
+
+
+@pytest.mark.parametrize(
+    'error', [NoReplyError('absent'), ClosedError('closed'), RefusedError('STALE', 'old')]
+)
+def test_a_client_that_cannot_ask_is_a_failure(told, error):
+    def submit(*_, **__):
+        raise error
+
+    told.submit = submit
+    behaviour = VlmAsk('ask', told, 'What is ahead?')
+    behaviour.tick_once()
+    assert (behaviour.status, behaviour.feedback_message) == (Status.FAILURE, str(error))
+
+
+@pytest.mark.parametrize(
+    ('make', 'arguments', 'message'),
+    [
+        (VlmAsk, {'question': None}, 'question must be a str'),
+        (VlmAsk, {'deadline_s': 0}, 'deadline_s'),
+        (VlmAsk, {'max_tokens': -1}, 'max_tokens is -1'),
+        (VlmAsk, {'colour': 'red'}, 'no field colour'),
+        (VlmAsk, {'key': 7}, 'key must be a str'),
+        (VlmCondition, {'choices': 'yes'}, 'choices must be a list of str'),
+        (VlmCondition, {'choices': []}, "wanted is 'yes'; it must be one of the choices"),
+        (VlmCondition, {'wanted': 'open'}, "wanted is 'open'; it must be one of the choices"),
+        (VlmCondition, {'min_probability': float('nan')}, 'min_probability'),
+        (VlmCondition, {'max_age': -1}, 'max_age'),
+    ],
+)
+def test_bad_arguments_are_refused_when_the_tree_is_made(told, make, arguments, message):
+    with pytest.raises(BadValueError, match=message):
+        make('name', told, **{'question': 'Is the path ahead clear?', **arguments})
+    assert told.asked == []
 
 
 def test_it_asks_anew_each_time_that_it_is_begun(told):
