@@ -26,7 +26,10 @@ inside: the question ends with what there is of its answer.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
+
+MOST_LISTED = 4  # stamps in a message
 
 
 class MobileVlmError(Exception):
@@ -89,6 +92,22 @@ def no_image(camera: str) -> NoImageError:
     """The error about a camera, or about all of them if it has no name, that showed nothing."""
     name = f'camera {camera!r}' if camera else 'any camera'
     return NoImageError(f'no image from {name} yet; check that it is publishing')
+
+
+def not_held(camera: str, stamp_ns: int, held_ns: Iterable[int]) -> NoImageError:
+    """The error about a frame that was asked for by its stamp, and those that could have been."""
+    whose = f'of camera {camera!r} ' if camera else ''
+    listed = ', '.join(map(_seconds, sorted(held_ns)[-MOST_LISTED:]))
+    return NoImageError(
+        f'no frame {whose}with stamp {_seconds(stamp_ns)} is held any more; held '
+        + (f'is {listed}' if listed else 'is none')
+        + ': ask sooner, about a stamp of an answer, or for the newest frame instead'
+    )
+
+
+def _seconds(stamp_ns: int) -> str:
+    """A stamp as ROS prints it."""
+    return f'{stamp_ns // 10**9}.{stamp_ns % 10**9:09d}'
 
 
 class StaleImageError(MobileVlmError):

@@ -81,6 +81,14 @@ class HeldFrames:
             return self._newest.get(camera)
         return next(reversed(self._newest.values()), None)
 
+    def stamps_ns(self, camera: str) -> set[int]:
+        """Of the frames of a camera that can be asked for; no name: of any camera."""
+        return {
+            held.latest.stamp_ns
+            for held in self._all()
+            if held.shows(camera, held.latest.stamp_ns) and held.latest.stamp_ns
+        }
+
     def use(self, held: HeldFrame) -> None:
         """Keep a frame until it is released as often."""
         held.users += 1

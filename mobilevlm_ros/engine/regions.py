@@ -22,8 +22,8 @@ def crop(frame: Frame, roi: Roi) -> Frame:
     rows, columns = frame.pixels.shape[:2]
     if x + width > columns or y + height > rows:
         raise QuestionError(
-            f'the region of {width} x {height} pixels at ({x}, {y}) does not lie in the image, '
-            f'which has {columns} x {rows}'
+            f'roi: the region of {width} x {height} pixels at ({x}, {y}) does not lie in the '
+            f'image, which has {columns} x {rows}'
         )
     part = np.ascontiguousarray(frame.pixels[y : y + height, x : x + width])
     return replace(frame, pixels=part)

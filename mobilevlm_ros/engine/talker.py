@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from mobilevlm_ros.engine.board import Board
 from mobilevlm_ros.engine.engine import Engine
-from mobilevlm_ros.engine.errors import no_image
+from mobilevlm_ros.engine.errors import no_image, not_held
 from mobilevlm_ros.engine.frames import HeldFrame
 from mobilevlm_ros.engine.looks import Looks
 from mobilevlm_ros.engine.regions import crop
@@ -155,8 +155,11 @@ class Talker:
 
     def _wait_for_newer(self, request: Request, slot: CameraSlot | None) -> None:
         """The frame made way for those of other cameras, or could not be held."""
+        if request.stamp_ns:
+            held_ns = self._language.frames.stamps_ns(request.camera)
+            raise not_held(request.camera, request.stamp_ns, held_ns)
         with self.changed:
-            if slot is None or not slot.coming or request.stamp_ns:
+            if slot is None or not slot.coming:
                 failure = slot.failure if slot else None
                 raise failure or no_image(request.camera)
             request.needs, request.waits = slot.shown, True

@@ -204,7 +204,7 @@ def _check_roi(roi: Roi) -> None:
     x, y, width, height = roi
     if roi != WHOLE and (min(x, y) < 0 or min(width, height) < 1):
         raise QuestionError(
-            f'the region is {width} x {height} pixels at ({x}, {y}); x and y must be 0 or more, '
+            f'roi: the region is {width} x {height} pixels at ({x}, {y}); x, y must be 0 or more, '
             'width and height 1 or more, or all of them 0 for the whole image'
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -9,21 +10,17 @@ from functools import partial
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.qos import (
-    HistoryPolicy,
-    QoSCompatibility,
-    QoSProfile,
-    ReliabilityPolicy,
-    qos_check_compatible,
-)
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage, Image
 
 from mobilevlm_ros.engine import Age, Frame, Header, ImageError, age_of, steady_s
 from mobilevlm_ros.nodes.config import CameraConfig
 from mobilevlm_ros.nodes.conversions import compressed_to_frame, image_to_frame, stamp_of
 from mobilevlm_ros.nodes.gate import Gate
+from mobilevlm_ros.nodes.publishers import Wanted, elsewhere, trouble
 
 Offer = Callable[[str, Callable[[], Frame]], None]
 
@@ -35,9 +32,9 @@ class CameraHealth:
     name: str
     topic: str
     publishers: int
-    mismatch: str  # why none of them can reach us; empty: nothing is wrong
+    trouble: str  # why nothing of them can arrive; empty: one of them fits
     taken: int  # frames since it was opened
-    silent_s: float  # since the last one was taken; infinite: never
+    silent_s: float  # longest that none came since the last report; infinite: none ever
     clock: str  # what is wrong with its stamps; empty: nothing
     stamp_offset_s: float  # of the last one, from the time of its arrival; 0 if it is missing
 
@@ -73,14 +70,25 @@ class Camera:
             raw=True,
             callback_group=self._gate,
         )
+        kind = f'sensor_msgs/msg/{self._kind.__name__}'
+        self._wanted = Wanted(self.subscription.topic_name, kind, self._qos)
         self._taken = 0
-        self._taken_at = float('-inf')  # on time.monotonic
+        self._wanted_at = 0.0  # on time.monotonic
+        self._gap_s = 0.0  # longest time without an image since the last report
         self._stamp_ns = 0
         self._clock = ''
+        self._odd = ''  # about its stamps, since the last report
         self._age = Age(by_stamp_s=0.0)
+
+    @property
+    def topic(self) -> str:
+        """The name of its topic, resolved."""
+        return self._wanted.topic
 
     def want(self) -> None:
         """Take the newest image, or the next one; from any thread."""
+        if not self._gate.open:
+            self._wanted_at = time.monotonic()
         self._gate.open = True
         if self._node.executor is not None:
             self._node.executor.wake()
@@ -97,22 +105,47 @@ class Camera:
         self._node.destroy_subscription(self.subscription)
 
     def health(self) -> CameraHealth:
-        """How it fares."""
-        topic = self.subscription.topic_name
-        publishers = self._node.get_publishers_info_by_topic(topic)
-        silent_s = time.monotonic() - self._taken_at
-        found = [reason for p in publishers if (reason := mismatch(p.qos_profile, self._qos))]
-        # One that fits is enough.
-        reason = found[0] if found and len(found) == len(publishers) else ''
+        """How it fares, and what was odd since the last call, however shortly."""
+        publishers = self._publishers()
+        silent_s, clock = max(self._silent_s(), self._gap_s), self._clock or self._odd
+        self._gap_s, self._odd = 0.0, ''
         return CameraHealth(
-            self.name, topic, len(publishers), reason, self._taken, silent_s, self._clock,
-            self._age.offset_s,
+            self.name, self._wanted.topic, len(publishers), trouble(publishers, self._wanted),
+            self._taken, silent_s, clock, self._age.offset_s,
         )  # fmt: skip
 
+    def absence(self) -> str:
+        """Why there is no image, and what to do."""
+        publishers, topic = self._publishers(), self._wanted.topic
+        found = trouble(publishers, self._wanted)
+        if not found:
+            since = f'for {self._silent_s():.1f} s' if self._taken else 'yet'
+            return (
+                f'{topic} has a publisher, but no image came {since}; check the camera, and for '
+                'large images the profile config/fastdds.xml'
+            )
+        if any(one.topic_type == self._wanted.kind for one in publishers):
+            return found
+        topics = self._node.get_topic_names_and_types()
+        return f'{found}; {elsewhere(topics, self._node.count_publishers)}'
+
+    def _silent_s(self) -> float:
+        """How long an image has been wanted and did not come; infinite: none ever did."""
+        if not self._taken:
+            return math.inf
+        return time.monotonic() - self._wanted_at if self._gate.open else 0.0
+
+    def _publishers(self) -> list[TopicEndpointInfo]:
+        found: list[TopicEndpointInfo] = self._node.get_publishers_info_by_topic(
+            self._wanted.topic
+        )
+        return found
+
     def _take(self, data: bytes, info: Mapping[str, Any]) -> None:
+        if self._taken:
+            self._gap_s = max(self._gap_s, self._silent_s())
         self._gate.open = False
         self._taken += 1
-        self._taken_at = time.monotonic()
         arrived_s = steady_s() - waited_s(info, time.time_ns())
         self._watch_clock(Header(stamp_of(data), arrived_s=arrived_s))
         self._offer(self.name, partial(decode, self._kind, data, self.name, arrived_s))
@@ -124,6 +157,7 @@ class Camera:
         self._clock = (
             f'stamps jumped back by {back * 1e-9:.3f} s' if jumped else self._age.stamp_fault
         )
+        self._odd = self._clock or self._odd
         self._stamp_ns = header.stamp_ns
 
 
@@ -142,12 +176,6 @@ def camera_qos(config: CameraConfig) -> QoSProfile:
     """The newest image alone, with the reliability that the config names."""
     reliability = ReliabilityPolicy[config.reliability.upper()]
     return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=reliability)
-
-
-def mismatch(offered: QoSProfile, wanted: QoSProfile) -> str:
-    """Why a publisher cannot reach a subscription; empty if it can."""
-    verdict, reason = qos_check_compatible(offered, wanted)
-    return str(reason) if verdict == QoSCompatibility.ERROR else ''
 
 
 def decode(kind: type, data: bytes, camera: str, arrived_s: float) -> Frame:

@@ -14,7 +14,6 @@ from mobilevlm_ros.nodes.clocks import steady_timer
 from mobilevlm_ros.nodes.config import CameraConfig, VlmNodeConfig
 from mobilevlm_ros.nodes.errors import NotActiveError, UnknownCameraError
 
-SILENT_S = 0.9  # diagnostics come once a second
 WAKE_HZ = 30.0  # how often an image is taken where the engine would look at every one
 
 
@@ -117,12 +116,36 @@ class Cameras:
         if newest or self._on_demand:
             self._open[name].pull()
         if name not in self._seen:
-            raise NoImageError(f'no image from {name} yet; check that it is publishing')
+            raise NoImageError(f'no image from {name} yet: {self.absence(name)}')
         return newest
 
+    def absence(self, name: str) -> str:
+        """Why there is no image of a camera, and what to do; empty while nothing is subscribed."""
+        return self._open[name].absence() if name in self._open else ''
+
+    def explained(self, error: NoImageError) -> NoImageError:
+        """The error, or if no camera has sent anything yet, why the first one has not."""
+        name = self._config.cameras[0]
+        if self._seen or name not in self._open:
+            return error
+        return NoImageError(f'no image from {name} yet: {self.absence(name)}')
+
+    def topics(self) -> list[str]:
+        """Where the images are expected, and how they are subscribed to."""
+        return [
+            f'{camera.topic} ({self.configs[name].transport}, {self.configs[name].reliability})'
+            for name, camera in self._open.items()
+        ]
+
     def max_age_s(self, name: str, default_s: float) -> float:
-        """The age up to which an image of a camera may be, where a question does not say."""
-        return self.configs[name].max_age_s or default_s
+        """The age up to which an image may be, where a question does not say.
+
+        Args:
+            name: of the camera; empty: it is not known which, so none may be older than it may.
+            default_s: of cameras that have none of their own.
+        """
+        names = [name] if name else self._config.cameras
+        return min(self.configs[one].max_age_s or default_s for one in names)
 
     def answered(self, name: str) -> None:
         """Note that what the engine holds of a camera is from since the activation."""
@@ -130,11 +153,10 @@ class Cameras:
             self._seen[name] = True
 
     def health(self) -> list[CameraHealth]:
-        """Of all that are open. Takes an image where none was wanted, to see that they come."""
+        """Of all that are open. Wants an image of each, to see whether it comes."""
         found = [camera.health() for camera in self._open.values()]
-        for health in found:
-            if health.silent_s > SILENT_S:
-                self._open[health.name].want()
+        for camera in self._open.values():
+            camera.want()
         return found
 
     def _keep(self, name: str, source: Callable[[], Frame]) -> None:

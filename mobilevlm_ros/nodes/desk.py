@@ -59,10 +59,25 @@ def defaults_of(config: EngineConfig) -> Question:
 class Desk:
     """Asks the worker; everything runs in the executor's thread, and nothing there waits."""
 
-    def __init__(self, node: Node, worker: EngineWorker, cameras: Cameras) -> None:
+    def __init__(
+        self,
+        node: Node,
+        worker: EngineWorker,
+        cameras: Cameras,
+        queued: Callable[[int], None],
+    ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            node: whose executor.
+            worker: what is asked.
+            cameras: what most questions are about.
+            queued: told after each question how many wait.
+        """
         self._node = node
         self._worker = worker
         self._cameras = cameras
+        self._queued = queued
         self._images = ThreadPoolExecutor(1, 'images')  # decodes those that queries bring along
         self._errands: set[Errand] = set()
 
@@ -90,8 +105,11 @@ class Desk:
         on_errand(errand)
         try:
             reply = await self._submit(errand, query, on_chunk)
+            self._queued(self._worker.load().waiting)
             answer = await errand.answered(reply)
             return answer_to_status(answer), answer
+        except NoImageError as error:
+            raise error if errand.camera else self._cameras.explained(error) from None
         except InterruptionError as end:
             return error_to_status(end), self._unanswered(errand, end.finish_reason)
         except ClosedError as end:
@@ -127,14 +145,15 @@ class Desk:
         if query.image.data:
             return submit(question, frame=await self._decode(errand, query))
         errand.check()
-        if not camera:
-            return submit(question)
         named = query.frame == Query.STAMP
         if not query.max_age.sec and not query.max_age.nanosec:
             # Whoever names a stamp knows how old the image is.
             default_s = self._cameras.max_age_s(camera, question.max_age_s)
             question = replace(question, max_age_s=math.inf if named else default_s)
+        if not camera:
+            return submit(question)  # about what the conversation is about
         if named:
+            self._cameras.prepare(camera, newest=False)
             return submit(question, camera, stamp_ns=stamp_to_ns(query.stamp))
         newest = query.frame == Query.NEWEST
         if query.frame == Query.NEXT:
@@ -156,7 +175,8 @@ class Desk:
         within_s = errand.left_s if limited else silent_after_s
 
         def late() -> DeadlineError | NoImageError:
-            text = f'no image from {errand.camera} came within {within_s:.3g} s'
+            absence = self._cameras.absence(errand.camera)
+            text = f'no image from {errand.camera} came within {within_s:.3g} s: {absence}'
             return DeadlineError(text) if limited else NoImageError(text)
 
         arrived = Future()

@@ -67,8 +67,17 @@ def judge_engine(model: Model, load: Load, record: Record) -> Verdict:
         return ERROR, f'the last {record.faults} requests failed; see the log'
     if record.faults:
         return WARN, 'the last request failed; see the log'
-    if model.queue_size and load.waiting >= FULL * model.queue_size:
-        return WARN, f'{load.waiting} of {model.queue_size} places in the queue are taken'
+    since = record.happened
+    if since.faults:
+        return WARN, f'{since.faults} requests failed since the last report; see the log'
+    if since.refused:
+        return WARN, (
+            f'{since.refused} requests were refused since the last report, as the queue was full; '
+            'ask less often, or raise queue_size'
+        )
+    waiting = max(load.waiting, since.most_waiting)
+    if model.queue_size and waiting >= FULL * model.queue_size:
+        return WARN, f'{waiting} of {model.queue_size} places in the queue were taken'
     return OK, model.state
 
 
@@ -90,10 +99,8 @@ def camera_part(
 
 def judge_camera(health: CameraHealth, config: CameraConfig) -> Verdict:
     """How a camera fares."""
-    if not health.publishers:
-        return ERROR, f'nobody publishes {health.topic}'
-    if health.mismatch:
-        return ERROR, f'{health.topic} cannot reach us: {health.mismatch}'
+    if health.trouble:
+        return ERROR, health.trouble
     if health.silent_s > config.silent_after_s:
         return ERROR, f'silent for {health.silent_s:.1f} s'
     if health.clock:

@@ -1,9 +1,12 @@
-"""What was answered lately: counts, rates and percentiles, for diagnostics."""
+"""What was answered lately: counts, rates and percentiles, for diagnostics.
+
+Diagnostics come once a second: what happens in between is kept until it was reported.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,12 +18,22 @@ STAGES = ('queue_ms', 'encode_ms', 'prefill_ms', 'first_token_ms', 'total_ms')
 PERCENTILES = (50, 95, 99)
 
 
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """What happened since the last report, however shortly."""
+
+    faults: int = 0  # requests that ended with INTERNAL
+    refused: int = 0  # with BUSY
+    most_waiting: int = 0  # questions in the queue
+
+
 @dataclass(slots=True)
 class Record:
     """Grows with every request that ended; old ones fall out of the window."""
 
     counts: Counter[str] = field(default_factory=Counter)  # by status, since the start
     faults: int = 0  # INTERNAL ones since the last success
+    happened: Happened = Happened()
     _recent: deque[tuple[float, Timing]] = field(default_factory=lambda: deque(maxlen=MOST))
 
     def add(self, code: str, timing: Timing | None, now_s: float) -> None:
@@ -34,6 +47,20 @@ class Record:
         """Count a fault; only a success ends them, since what is refused proves nothing."""
         if code in ('OK', 'INTERNAL'):
             self.faults = self.faults + 1 if code == 'INTERNAL' else 0
+        since = self.happened
+        if code == 'INTERNAL':
+            self.happened = replace(since, faults=since.faults + 1)
+        elif code == 'BUSY':
+            self.happened = replace(since, refused=since.refused + 1)
+
+    def wait(self, waiting: int) -> None:
+        """Note how many questions are in the queue."""
+        most = max(waiting, self.happened.most_waiting)
+        self.happened = replace(self.happened, most_waiting=most)
+
+    def reported(self) -> None:
+        """Note that what happened was reported."""
+        self.happened = Happened()
 
     def rate_hz(self, now_s: float) -> float:
         """Answers a second within the window."""

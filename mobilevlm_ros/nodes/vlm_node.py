@@ -31,6 +31,7 @@ from mobilevlm_ros.msg import Answer as AnswerMessage
 from mobilevlm_ros.msg import Caption as CaptionMessage
 from mobilevlm_ros.msg import Query, Scene, Status
 from mobilevlm_ros.nodes import diagnosis
+from mobilevlm_ros.nodes.announcement import announcement
 from mobilevlm_ros.nodes.cameras import Cameras
 from mobilevlm_ros.nodes.config import CameraConfig, VlmNodeConfig
 from mobilevlm_ros.nodes.conversions import (
@@ -141,7 +142,8 @@ class VlmNode(LifecycleNode):
             self, worker, lambda: self._probes, self._probe_period_s, self._max_age_s,
             self._publish_scene, self._record.judge,
         )  # fmt: skip
-        self._serving = Serving(worker, Desk(self, worker, self._cameras), scenes)
+        desk = Desk(self, worker, self._cameras, self._record.wait)
+        self._serving = Serving(worker, desk, scenes)
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -149,6 +151,7 @@ class VlmNode(LifecycleNode):
         assert self._serving is not None
         self._cameras.open(self._serving.worker, self._engine_config)
         self._active = True
+        self.get_logger().info(announcement(self, self._model, self._cameras.topics()))
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:

@@ -80,7 +80,7 @@ def test_a_camera_that_cannot_reach_us_is_reported(client):
     qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
     client.node.create_publisher(Image, 'image', qos)
     client.wait(lambda: taken.camera.health().publishers)
-    assert 'reliab' in taken.camera.health().mismatch.lower()
+    assert 'reliab' in taken.camera.health().trouble.lower()
 
 
 def test_a_camera_that_was_never_heard_is_silent_for_ever(taken):
@@ -100,6 +100,38 @@ def test_stamps_that_jump_are_reported(taken, client, offset_ns, said):
         client.show(1, stamp_ns=stamp_ns)
         client.wait(lambda before=before: len(taken.frames) > before)
     assert said in taken.camera.health().clock
+
+
+def take(taken, client, **shown):
+    """Want an image, send one, and wait until it was taken."""
+    before = len(taken.frames)
+    taken.camera.want()
+    client.show(1, **shown)
+    client.wait(lambda: len(taken.frames) > before)
+
+
+def test_what_was_odd_between_two_reports_is_told_once(taken, client):
+    now = client.node.get_clock().now().nanoseconds
+    for stamp_ns in (now, now - 100_000_000, now - 50_000_000):
+        take(taken, client, stamp_ns=stamp_ns)
+    assert 'jumped back' in taken.camera.health().clock
+    assert taken.camera.health().clock == ''
+
+
+def test_a_silence_between_two_reports_is_told_once(taken, client):
+    take(taken, client)
+    taken.camera.health()
+    taken.camera.want()
+    client.spin(0.5)
+    take(taken, client)
+    assert taken.camera.health().silent_s >= 0.5
+    assert taken.camera.health().silent_s == 0
+
+
+def test_a_camera_of_which_nothing_is_wanted_is_not_silent(taken, client):
+    take(taken, client)
+    client.spin(0.3)
+    assert taken.camera.health().silent_s == 0
 
 
 def test_the_stamp_is_read_without_deserialising():

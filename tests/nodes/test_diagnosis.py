@@ -36,19 +36,46 @@ def test_a_queue_that_is_nearly_full_is_a_warning():
     assert level == WARN and '8 of 10' in message
 
 
+def judged_after(*codes, waiting=()):
+    """The verdict of this report and of the next one."""
+    record = Record()
+    for code in codes:
+        record.add(code, None, 0.0)
+    for count in waiting:
+        record.wait(count)
+    first = judge_engine(ACTIVE, Load(), record)
+    record.reported()
+    return first, judge_engine(ACTIVE, Load(), record)
+
+
+@pytest.mark.parametrize(('happened', 'words'), [
+    ({'waiting': (2, 9, 0)}, '9 of 10 places'),
+    ({'codes': ('BUSY', 'OK', 'BUSY')}, '2 requests were refused'),
+    ({'codes': ('INTERNAL', 'OK')}, '1 requests failed'),
+])  # fmt: skip
+def test_what_happened_between_two_reports_is_told_once(happened, words):
+    first, second = judged_after(*happened.pop('codes', ()), **happened)
+    assert first[0] == WARN and words in first[1]
+    assert second == (OK, 'active')
+
+
+@pytest.mark.parametrize('codes', [('OK', 'CANCELLED', 'DEADLINE', 'INVALID'), ()])
+def test_what_ended_as_its_asker_wanted_is_no_warning(codes):
+    assert judged_after(*codes)[0] == (OK, 'active')
+
+
 @pytest.mark.parametrize(
     ('changes', 'level', 'word'),
     [
         ({}, OK, 'come'),
-        ({'publishers': 0}, ERROR, 'nobody publishes /image'),
-        ({'mismatch': 'reliability'}, ERROR, 'cannot reach us'),
+        ({'trouble': 'nobody publishes /image'}, ERROR, 'nobody publishes /image'),
         ({'silent_s': 5.0}, ERROR, 'silent for 5.0 s'),
         ({'silent_s': math.inf}, ERROR, 'silent'),
         ({'clock': 'stamps jumped back'}, WARN, 'jumped'),
     ],
 )
 def test_cameras_are_judged_by_the_worst_that_is_known(changes, level, word):
-    health = {'publishers': 1, 'mismatch': '', 'taken': 9, 'silent_s': 0.1, 'clock': '',
+    health = {'publishers': 1, 'trouble': '', 'taken': 9, 'silent_s': 0.1, 'clock': '',
               'stamp_offset_s': 0.0}
     camera = CameraHealth('front', '/image', **{**health, **changes})
     found, message = judge_camera(camera, CameraConfig(silent_after_s=3.0))

@@ -1,6 +1,7 @@
 """Requests that are cancelled, too late, or meet a node that stops: each ends as what it is."""
 
 import json
+import random
 import signal
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from action_msgs.msg import GoalStatus
 from action_msgs.srv import CancelGoal
 from builtin_interfaces.msg import Duration
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from sensor_msgs.msg import RegionOfInterest
 
 from mobilevlm_ros.msg import Answer, Query, Status
 from tests.nodes.streamed import Streams
@@ -297,3 +299,47 @@ def test_a_signal_ends_a_goal_with_what_it_has(start, client, quiet, fields):
     assert bool(result.answer.text) == ('frame' not in fields)
     if 'json_schema' in fields:
         assert json.loads(result.answer.text).keys() == {'words'}
+
+
+AGREEING = {
+    (GoalStatus.STATUS_SUCCEEDED, Status.OK), (GoalStatus.STATUS_CANCELED, Status.CANCELLED),
+    (GoalStatus.STATUS_ABORTED, Status.DEADLINE),
+}  # fmt: skip
+KINDS = [
+    {}, {'choices': ['yes', 'no']}, {'json_schema': SCHEMA}, {'session': 'tour'},
+    {'frame': Query.NEWEST}, {'frame': Query.NEXT}, {'image': jpeg(9)},
+    {'roi': RegionOfInterest(width=8, height=8)}, {'session': 'other', 'image': jpeg(90)},
+]  # fmt: skip
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize('after', ['cancel', 'deadline'])
+def test_nano_ends_whatever_it_is_asked_whenever_that_is_cut(start, client, quiet, after):
+    start('vlm_node', captions='false', max_age_s=0.0)
+    client.show(50)
+    client.answer(max_tokens=1)
+    streams, told, rng = Streams(client), Told(client), random.Random(0)
+    for number in range(4 * len(KINDS)):
+        fields, seconds = dict(KINDS[number % len(KINDS)]), rng.choice([0.001, 0.02, 0.1])
+        if after == 'deadline':
+            fields['deadline'] = Duration(nanosec=int(seconds * 1e9))
+        goal = streams.send(f'Number {number}?', **fields)
+        if after == 'cancel':
+            client.spin(seconds)
+            client.show(50 + number)  # or those that wait for the next one end by themselves
+            goal.cancel()
+        done = goal.result()
+        status, answer = done.result.status, done.result.answer
+        assert (done.status, status.code) in AGREEING, status
+        assert answer.question == f'Number {number}?' and answer.model == 'nano'
+        if status.code != Status.OK:
+            assert answer.finish_reason in ('cancelled', 'deadline') and not answer.abstained
+        if 'json_schema' in fields and answer.text:
+            assert json.loads(answer.text).keys() == {'words'}
+    assert client.ask('Still there?').status.code == Status.OK
+
+    def idle():
+        engine = {pair.key: pair.value for pair in told.parts('engine')[-1].values}
+        return engine['active'] == engine['waiting'] == '0'
+
+    client.wait(idle)

@@ -101,6 +101,40 @@ def test_a_conversation_goes_on(asked):
     assert second.timing.reused_tokens > first.timing.reused_tokens
 
 
+def test_a_conversation_without_a_camera_keeps_to_the_age_that_the_camera_allows(
+    start_fake, client
+):
+    start_fake(captions='false', max_age_s=0.0, **{'camera.max_age_s': 0.5})
+    client.show(50)
+    client.answer()
+    client.spin(0.6)
+    assert client.ask(session='tour').status.code == Status.STALE
+
+
+def test_a_conversation_may_be_about_the_newest_image_of_the_only_camera(asked):
+    stamp_ns = asked.show(90)
+    asked.spin(0.3)
+    answer = asked.ask(session='tour', frame=Query.NEWEST).answer
+    assert stamp_to_ns(answer.header.stamp) == stamp_ns
+
+
+def test_of_several_cameras_a_conversation_has_to_name_one_for_its_newest_image(
+    start_fake, client
+):
+    start_fake(captions='false', cameras="['front', 'rear']")
+    response = client.ask(session='tour', frame=Query.NEWEST)
+    assert response.status.code == Status.INVALID
+    for word in ('frame', 'session', 'camera', 'front, rear'):
+        assert word in response.status.message
+
+
+def test_fields_that_clash_are_refused_and_the_next_question_is_answered(asked):
+    response = asked.ask(choices=['yes', 'no'], temperature=0.5)
+    assert response.status.code == Status.INVALID
+    assert 'choices' in response.status.message and 'temperature' in response.status.message
+    assert asked.ask().status.code == Status.OK
+
+
 def test_fields_out_of_range_are_named(asked):
     for word, fields in (
         ('frame', {'frame': 9}),

@@ -124,6 +124,6 @@ def uneven(asked: Sequence[Asked], heard: Sequence[tuple[str, int]]) -> tuple[in
         asked: what clients got.
         heard: camera and stamp of everything that came on ~/answer.
     """
-    expected = Counter((one.answered, one.stamp_ns) for one in asked if one.answered)
+    expected = Counter((one.answered, one.stamp_ns) for one in asked if one.text)
     found = Counter(one for one in heard if one in expected)
     return (expected - found).total(), (found - expected).total()
