@@ -49,7 +49,7 @@ def test_a_node_takes_every_example_of_the_parameters_file(start, client, tmp_pa
     own = {'bundle': str(ROOT / 'models' / 'nano')}  # the one that is shown is not there
     file = tmp_path / 'vlm.yaml'
     file.write_text(text.replace(values['bundle'], own['bundle']), encoding='utf-8')
-    start('vlm_node', '--ros-args', '--params-file', str(file))
+    start('vlm_node', '--ros-args', '--params-file', str(file), max_age_s=None)
     assert parameters(client, list(values)) == {**values, **own}
 
 
