@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import Future
 from typing import Any
 
@@ -44,7 +45,7 @@ class VlmAsk(py_trees.behaviour.Behaviour):
             BadValueError: naming the argument that cannot be sent.
         """
         super().__init__(name)
-        make_query(question, deadline_s, fields)  # complains now, not at a tick
+        self._query = make_query(question, deadline_s, fields)  # complains now, not at a tick
         self.answer: Answer | None = None
         self._client = client
         self._question = question
@@ -89,7 +90,8 @@ class VlmCondition(VlmAsk):
     """Asks a question of choices: SUCCESS for the wanted one, FAILURE for others.
 
     An abstention, a stale image, a busy or absent vlm_node are FAILURE too: nobody should go on
-    because nothing was known.
+    because nothing was known. So is an answer whose image has grown older than `max_age` by the
+    tick that concludes, because the model or the tree is slow.
     """
 
     def __init__(
@@ -118,10 +120,18 @@ class VlmCondition(VlmAsk):
         if wanted not in items(choices, 'choices', 'a list of str'):
             raise BadValueError(f'wanted is {wanted!r}; it must be one of the choices')
         self._wanted = wanted
+        most = self._query.max_age
+        self._most_s = most.sec + most.nanosec * 1e-9 or math.inf
 
     def conclude(self, answer: Answer) -> Status:
         """Whether it is the wanted choice."""
         super().conclude(answer)
         said = 'abstained' if answer.abstained else answer.choice
         self.feedback_message = f'{said} ({answer.probability:.2f})'
+        if answer.age_s > self._most_s:
+            self.feedback_message += (
+                f', but the image is {answer.age_s:.2f} s old by now and max_age is '
+                f'{self._most_s:g} s; tick more often, or allow an older image'
+            )
+            return Status.FAILURE
         return Status.SUCCESS if answer.choice == self._wanted else Status.FAILURE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +49,11 @@ class RefusedError(VlmClientError):
         return f'{self.code}: {self.args[1]}'
 
 
+def _now_s() -> float:
+    """Seconds on a clock that cannot be set and that goes on while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An answer, and the image that it is about."""
@@ -61,9 +67,16 @@ class Answer:
     choice: str | None = None  # None: free text, or abstained
     abstained: bool = False
     image_age_ms: float = 0.0  # when its use began
+    final_age_ms: float = 0.0  # when the answer was complete
     first_token_ms: float = 0.0  # from the request's arrival
     total_ms: float = 0.0
     message: Any = field(default=None, repr=False, compare=False)  # the mobilevlm_ros.msg.Answer
+    received_s: float = field(default_factory=_now_s, repr=False, compare=False)
+
+    @property
+    def age_s(self) -> float:
+        """How old the image is now, in seconds; it grows while the answer is kept."""
+        return self.final_age_ms * 1e-3 + _now_s() - self.received_s
 
     @property
     def probability(self) -> float:
@@ -97,6 +110,7 @@ def answer_of(message: msg.Answer) -> Answer:
         choice=message.choices[message.choice] if taken else None,
         abstained=message.abstained,
         image_age_ms=message.timing.image_age_ms,
+        final_age_ms=message.timing.final_age_ms,
         first_token_ms=message.timing.first_token_ms,
         total_ms=message.timing.total_ms,
         message=message,

@@ -1,6 +1,8 @@
 """py_trees behaviours over a client that answers as told."""
 
+import math
 from concurrent.futures import Future
+from dataclasses import replace
 
 import pytest
 from py_trees.blackboard import Blackboard
@@ -61,10 +63,35 @@ def test_the_answer_lands_on_the_blackboard(told):
 def test_a_condition_holds_only_where_the_wanted_choice_was_taken(told, found, status, message):
     condition = VlmCondition('clear?', told, 'Is the path ahead clear?', min_probability=0.7)
     condition.tick_once()
-    told.futures[0].set_result(found)
+    told.futures[0].set_result(replace(found, received_s=answer().received_s))  # just now
     condition.tick_once()
     assert (condition.status, condition.feedback_message) == (status, message)
     assert told.asked[0][2] == {'choices': ('yes', 'no'), 'min_probability': 0.7}
+
+
+@pytest.mark.parametrize(
+    ('final_age_ms', 'held_s', 'fields', 'status'),
+    [
+        (900.0, 0.0, {'max_age': 60.0}, Status.SUCCESS),
+        (70_000.0, 0.0, {'max_age': 60.0}, Status.FAILURE),  # the model was slow
+        (900.0, 65.0, {'max_age': 60.0}, Status.FAILURE),  # the tree was slow
+        (2100.0, 0.0, {}, Status.FAILURE),
+        (70_000.0, 0.0, {'max_age': math.inf}, Status.SUCCESS),
+        (70_000.0, 0.0, {'stamp': 5}, Status.SUCCESS),
+    ],
+)
+def test_an_image_that_has_grown_old_by_the_tick_is_a_failure(
+    told, final_age_ms, held_s, fields, status
+):
+    condition = VlmCondition('clear?', told, 'Is the path ahead clear?', **fields)
+    condition.tick_once()
+    said = answer('yes')
+    received_s = said.received_s - held_s
+    said = replace(said, final_age_ms=final_age_ms, received_s=received_s)
+    told.futures[0].set_result(said)
+    condition.tick_once()
+    assert condition.status == status
+    assert ('s old by now' in condition.feedback_message) == (status == Status.FAILURE)
 
 
 def test_no_reply_is_a_failure_that_says_why(told):
