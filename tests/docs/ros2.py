@@ -1,6 +1,7 @@
 """What the pages use of the `ros2` command, which is not on PyPI.
 
-`topic echo` ends after one message, and `service call` with 1 if there was no answer.
+`topic echo` ends after one message, `topic pub` after some that somebody can have heard, and
+`service call` with 1 if there was no answer.
 """
 
 import sys
@@ -39,6 +40,16 @@ def topic_echo(name):
     print(heard[0], '---', sep='\n')
 
 
+def topic_pub(option, rate, name, kind, values):
+    assert option == '-r'
+    node = rclpy.create_node('publisher')
+    publisher = node.create_publisher(interface(kind), name, 10)
+    _wait(node, publisher.get_subscription_count)
+    for _ in range(10):
+        publisher.publish(fill(interface(kind)(), yaml.safe_load(values)))
+        time.sleep(1 / float(rate))
+
+
 def _wait(node, condition):
     end = time.monotonic() + PATIENCE_S
     while not (value := condition()):
@@ -51,6 +62,7 @@ VERBS = {
     ('pkg', 'prefix'): pkg_prefix,
     ('service', 'call'): service_call,
     ('topic', 'echo'): topic_echo,
+    ('topic', 'pub'): topic_pub,
 }
 
 
