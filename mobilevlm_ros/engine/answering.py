@@ -146,24 +146,30 @@ class Answerer:
         return self._describe(asked.question, held.frame.camera, watch.header, reply, timing)
 
     def unanswered(
-        self, asked: Asked, finish_reason: str, camera: str = '', frame: Frame | None = None
+        self,
+        question: Question,
+        arrival: Arrival,
+        finish_reason: str,
+        camera: str = '',
+        frame: Frame | None = None,
     ) -> Answer:
         """What there is of an answer that ended before it began; from any thread.
 
         Args:
-            asked: the question.
+            question: which.
+            arrival: when it came.
             finish_reason: deadline or cancelled.
             camera: that it is about; empty: not known.
             frame: that it is about; None: not known yet.
         """
-        waited_ms = ms_since(asked.arrival.at)
+        waited_ms = ms_since(arrival.at)
         timing = Timing(queue_ms=waited_ms, total_ms=waited_ms)
         if frame is not None:
             age_ms = self._age_s(frame.header) * 1e3
             timing = replace(timing, image_age_ms=age_ms, final_age_ms=age_ms)
         header = frame.header if frame else Header()
         camera = frame.camera if frame else camera
-        return self._describe(asked.question, camera, header, Reply('', finish_reason), timing)
+        return self._describe(question, camera, header, Reply('', finish_reason), timing)
 
     def _describe(
         self, question: Question, camera: str, header: Header, reply: Reply, timing: Timing

@@ -170,7 +170,9 @@ class Engine:
         outcome = Collected(patience)
         asked = Asked(question, arrival, outcome.results.append)
         if end := patience.interruption():
-            yield self.language.unanswered(asked, end.finish_reason, camera, frame)
+            yield self.language.unanswered(
+                question, arrival, end.finish_reason, camera, frame
+            )
             return
         held = self._find(question, camera, frame)
         try:

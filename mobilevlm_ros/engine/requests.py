@@ -15,6 +15,7 @@ from mobilevlm_ros.engine.answering import Asked
 from mobilevlm_ros.engine.errors import BackendError, InterruptionError, MobileVlmError
 from mobilevlm_ros.engine.frames import HeldFrame
 from mobilevlm_ros.engine.generation import Patience
+from mobilevlm_ros.engine.timing import Arrival
 from mobilevlm_ros.engine.types import INTERACTIVE, Answer, Frame, Question
 
 _logger = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class Group:
 
 # Makes the answer of a question that ended before it began, with a finish_reason, the camera that
 # it is about, and the frame if it is known.
-Unanswered = Callable[[Asked, str, str, 'Frame | None'], Answer]
+Unanswered = Callable[[Question, Arrival, str, str, 'Frame | None'], Answer]
 
 
 @dataclass(slots=True, eq=False)
@@ -116,7 +117,8 @@ class Request:
     def _ended(self, finish_reason: str) -> Answer:
         """The answer, if it ends before it begins."""
         frame = self.image or (self.group.held.frame if self.group.held else None)
-        return self.unanswered(self.asked, finish_reason, self.camera, frame)
+        arrival = self.asked.arrival
+        return self.unanswered(self.question, arrival, finish_reason, self.camera, frame)
 
 
 def as_engine_error(error: Exception) -> MobileVlmError:

@@ -29,7 +29,7 @@ from mobilevlm_ros.engine.slots import CameraSlot, FrameSource
 from mobilevlm_ros.engine.talker import Talker
 from mobilevlm_ros.engine.telling import Captions, always
 from mobilevlm_ros.engine.timing import Arrival
-from mobilevlm_ros.engine.types import Answer, Chunk, Frame, Load, Question
+from mobilevlm_ros.engine.types import Chunk, Frame, Load, Question
 
 JOIN_S = 10.0  # one look of the largest model on the slowest machine
 
@@ -56,6 +56,7 @@ class EngineWorker:
             captions_wanted: asked of every new view, from the language thread.
         """
         self._engine = engine
+        self.unanswered = engine.language.unanswered  # also for what was never submitted
         on_change = engine.config.look == 'on_change'
         views = gate or ChangedViews(gate_settings(engine.config))
         self._gate = views if on_change else None
@@ -131,13 +132,6 @@ class EngineWorker:
         requests = [self._request(question, camera, group) for question in questions]
         return self._submit(requests, newest)
 
-    def unanswered(
-        self, question: Question, finish_reason: str, camera: str, arrival: Arrival
-    ) -> Answer:
-        """The answer to a question that was never submitted: `deadline` or `cancelled`."""
-        asked = Asked(question, arrival)
-        return self._engine.language.unanswered(asked, finish_reason, camera)
-
     def load(self) -> Load:
         """How busy the engine is."""
         with self._changed:
@@ -190,8 +184,7 @@ class EngineWorker:
             asked.on_chunk = partial(self._post_chunk, on_chunk)
         group.waiting += 1
         deadline = self._engine.deadline(question, asked.arrival)
-        unanswered = self._engine.language.unanswered
-        return Request(asked, unanswered, camera, group, frame, stamp_ns, deadline)
+        return Request(asked, self.unanswered, camera, group, frame, stamp_ns, deadline)
 
     def _post_chunk(self, on_chunk: OnChunk, chunk: Chunk) -> None:
         """Show a chunk between two batches, when it can do no harm."""

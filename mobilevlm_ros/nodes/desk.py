@@ -126,7 +126,7 @@ class Desk:
 
     def _unanswered(self, errand: Errand, finish_reason: str) -> Answer:
         return self._worker.unanswered(
-            errand.question, finish_reason, errand.camera, errand.arrival
+            errand.question, errand.arrival, finish_reason, errand.camera
         )
 
     def _camera(self, query: Query) -> str:

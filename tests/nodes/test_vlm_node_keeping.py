@@ -92,3 +92,17 @@ def test_a_camera_that_falls_silent_is_an_error(start_fake, client):
     assert client.answer().status.code == Status.OK
     client.wait(lambda: 'silent' in parts(client, heard)['camera camera'].message)
     assert parts(client, heard)['camera camera'].level == DiagnosticStatus.ERROR
+
+
+def test_every_refusal_of_a_full_queue_is_told_once(start_slow, client):
+    heard = client.listen(DiagnosticArray, '/diagnostics')
+    start_slow('answering', queue_size=4)
+    futures = [client.send() for _ in range(40)]
+    client.wait(lambda: sum(future.done() for future in futures) == 36)
+
+    def told():
+        said = [status.message for report in heard for status in report.status]
+        return sum(int(text.split()[0]) for text in said if 'requests were refused' in text)
+
+    client.wait(lambda: told() == 36)
+    client.wait(lambda: '4 of 4 places' in parts(client, heard)['engine'].message)
