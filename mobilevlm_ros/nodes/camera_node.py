@@ -32,7 +32,7 @@ class CameraNode(Node):
         self._good = 0  # frames published since the start of the series
         self._publisher = self.create_publisher(Image, 'image', FRAMES_OUT)
         rate = self._config.rate or self._source.rate
-        self._timer = steady_timer(self, 1 / rate, self._publish_next)
+        steady_timer(self, 1 / rate, self._publish_next)
 
     def stop(self) -> bool:
         """Let the last image arrive."""
@@ -56,8 +56,6 @@ class CameraNode(Node):
         if not self._good:
             self.get_logger().error(f'no frame of {self._config.path} could be read: ending')
         self.done = not (self._config.loop and self._good)
-        if self.done:
-            self._timer.cancel()  # the executor may come by once more before the node ends
         self._good = 0
         self._frames = self._source.frames()
 

@@ -46,12 +46,11 @@ class PatrolNode(Node):
         self._doings = self.create_publisher(String, '~/doing', 10)
         self.create_subscription(Odometry, 'odom', self._keep_pose, 10)
         self.create_subscription(Scene, 'scene', self._see, 1)
-        self._steering = steady_timer(self, 1 / config.rate, self._steer)
+        steady_timer(self, 1 / config.rate, self._steer)
         steady_timer(self, TELL_EVERY_S, self._tell)
 
     def stop(self) -> bool:
         """Stand still, and be sure that the wheels were told."""
-        self._steering.cancel()  # the node is still spun for a moment
         self._twists.publish(Twist())
         self._twists.wait_for_all_acked(Duration(seconds=ACKED_WITHIN_S))
         return True

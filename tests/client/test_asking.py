@@ -10,6 +10,7 @@ from mobilevlm_ros.client import NoReplyError, RefusedError
 from mobilevlm_ros.client.asking import Asking
 from mobilevlm_ros.msg import Answer, Status
 from mobilevlm_ros.srv import Ask
+from tests.patience import PATIENCE_S
 
 
 class Server:
@@ -105,7 +106,7 @@ def test_a_request_that_was_cancelled_ends(server, asking):
     assert asking.answer.cancel()
     server.reply(text='too late')
     assert asking.advance()
-    assert wait([asking.answer], timeout=10).done
+    assert wait([asking.answer], timeout=PATIENCE_S).done
     with pytest.raises(CancelledError):
         asking.answer.result()
 

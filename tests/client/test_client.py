@@ -18,7 +18,7 @@ from mobilevlm_ros.client import (
     VlmClient,
     VlmClientError,
 )
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, until
 
 pytestmark = pytest.mark.ros
 
@@ -76,9 +76,12 @@ def slow(start, client):
     return process
 
 
-def test_the_node_is_told_the_deadline(slow, vlm):
+def test_the_node_is_told_the_deadline(slow, vlm, processes, tmp_path):
+    future = vlm.submit('Slow?', max_tokens=300, **ANY)
+    until(lambda: 'streaming' in processes.log.read_text())
+    (tmp_path / 'late').touch()
     with pytest.raises(RefusedError) as caught:
-        vlm.ask('Slow?', deadline_s=0.5, max_tokens=300, max_age=math.inf)
+        future.result(PATIENCE_S)
     assert caught.value.code == 'DEADLINE'
     assert caught.value.answer.finish_reason == 'deadline'
 
@@ -236,7 +239,7 @@ def test_closing_ends_whoever_waits(ros_domain):
     with pytest.raises(ClosedError):
         next(pieces)
     with pytest.raises(ClosedError):
-        future.result(10)
+        future.result(PATIENCE_S)
     with pytest.raises(ClosedError, match='closed'):
         vlm.ask('Well?')
     with pytest.raises(ClosedError, match='closed'):

@@ -7,8 +7,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 
 from mobilevlm_ros.nodes.clocks import STANDS_AFTER_S, ClockWatch, steady_timer
-
-PATIENCE_S = 60.0
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.ros
 
