@@ -9,7 +9,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).resolve().parent
-VERSION = re.search(r'<version>(.*)</version>', (ROOT / 'package.xml').read_text())[1]
+VERSION = re.search(r'<version>(.*)</version>', (ROOT / 'package.xml').read_text('utf-8'))[1]
 
 ENGINE = ['numpy>=1.24', 'opencv-python-headless>=4.6', 'Pillow>=9.4', 'PyYAML>=6', 'scipy',
           'tqdm']
@@ -39,5 +39,5 @@ setup(
         'convert': CONVERT,
         'dev': DEV,
     },
-    entry_points={'console_scripts': ['mobilevlm = mobilevlm_ros.cli.main:main']},
+    entry_points={'console_scripts': ['mobilevlm = mobilevlm_ros.programs:mobilevlm']},
 )

@@ -1,21 +1,25 @@
 """The demo under `ros2 launch mobilevlm_ros demo.launch.py`: what `make demo` shows.
 
-The arguments of vlm.launch.py work here too. Ends when the demo has ended, or when a node dies.
+The arguments of vlm.launch.py work here too. Ends when the demo has ended, or when a node dies,
+with a non-zero exit code if too few answers match.
 """
 
 from launch.actions import (
     DeclareLaunchArgument,
     IncludeLaunchDescription,
+    OpaqueFunction,
     RegisterEventHandler,
     Shutdown,
 )
 from launch.event_handlers import OnProcessExit
+from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
-from launch import LaunchDescription
+from launch import Action, LaunchContext, LaunchDescription
+from mobilevlm_ros.nodes.launching import DEMO_NUMBERS, check_numbers
 
 VLM = PathJoinSubstitution([FindPackageShare('mobilevlm_ros'), 'launch', 'vlm.launch.py'])
 ARGUMENTS = [
@@ -33,16 +37,30 @@ ARGUMENTS = [
 ]
 
 
+def check(context: LaunchContext) -> list[Action]:
+    """Before the nodes start."""
+    check_numbers({name: LaunchConfiguration(name).perform(context) for name in DEMO_NUMBERS})
+    return []
+
+
+def end(event: ProcessExited, context: LaunchContext) -> list[Action]:
+    """An error that nobody catches is what makes `ros2 launch` end with a non-zero exit code."""
+    if event.returncode and not context.is_shutdown:
+        raise RuntimeError(f'{event.process_name} ended with exit code {event.returncode}')
+    return [Shutdown(reason='the demo has ended')]
+
+
 def generate_launch_description() -> LaunchDescription:
     options = [
         word
-        for name in ('seed', 'seconds', 'questions', 'out')
+        for name in (*DEMO_NUMBERS, 'out')
         for word in (f'--{name}', LaunchConfiguration(name))
     ]
     return LaunchDescription(
         [
             *ARGUMENTS,
-            RegisterEventHandler(OnProcessExit(on_exit=[Shutdown(reason='a process ended')])),
+            OpaqueFunction(function=check),
+            RegisterEventHandler(OnProcessExit(on_exit=end)),
             IncludeLaunchDescription(
                 PythonLaunchDescriptionSource(VLM), launch_arguments=[('camera', 'sim')]
             ),

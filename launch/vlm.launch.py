@@ -4,21 +4,28 @@ With `camera:=` the node that publishes the images too, in the same process if `
 """
 
 import os
-import tempfile
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
-from launch_ros.utilities import make_namespace_absolute, prefix_namespace
 
 from launch import LaunchContext, LaunchDescription
-from mobilevlm_ros.nodes.launching import Plan, plan, read_number
+from mobilevlm_ros.nodes.launch_arguments import one_of
+from mobilevlm_ros.nodes.launch_parameters import parameters
+from mobilevlm_ros.nodes.launching import plan
 from mobilevlm_ros.nodes.share import profile_variable
 
 SHARE = FindPackageShare('mobilevlm_ros')
 PROFILE_VARIABLE = profile_variable(os.environ.get('ROS_DISTRO', ''))
-SWITCH = ['true', 'false']
+
+
+def choice(name: str, default: str, description: str) -> DeclareLaunchArgument:
+    """An argument that is one of a few."""
+    text = f'{description}; {one_of(name)}'
+    return DeclareLaunchArgument(name, default_value=default, description=text)
+
+
 ARGUMENTS = [
     DeclareLaunchArgument(
         'namespace', default_value='', description='of all nodes, for robots side by side'
@@ -42,12 +49,7 @@ ARGUMENTS = [
         'a device that camera_node plays, or `sim` for the simulated robot; empty: none',
     ),
     DeclareLaunchArgument('seed', default_value='3', description='of the room of camera:=sim'),
-    DeclareLaunchArgument(
-        'composition',
-        default_value='false',
-        choices=SWITCH,
-        description='true: all nodes of this file in one process',
-    ),
+    choice('composition', 'false', 'true: all nodes of this file in one process'),
     DeclareLaunchArgument(
         'bundle',
         default_value='',
@@ -58,34 +60,28 @@ ARGUMENTS = [
         default_value=PathJoinSubstitution([SHARE, 'config', 'vlm.yaml']),
         description='parameters that differ from the defaults; the arguments here win over it',
     ),
+    choice(
+        'use_sim_time',
+        '',
+        'whether all nodes take the time from /clock; empty: what the parameters file says',
+    ),
     DeclareLaunchArgument(
         'remaps',
         default_value='',
         description='more remappings, of all nodes of this file: '
         'remaps:=/diagnostics=/robot/diagnostics,odom=/wheels/odom',
     ),
-    DeclareLaunchArgument(
-        'autostart',
-        default_value='true',
-        choices=SWITCH,
-        description='false: leave configuring and activating to a lifecycle manager',
-    ),
-    DeclareLaunchArgument(
-        'respawn',
-        default_value='false',
-        choices=SWITCH,
-        description='true: start a process again when it has ended; needs autostart',
+    choice('autostart', 'true', 'false: leave configuring and activating to a lifecycle manager'),
+    choice(
+        'respawn', 'false', 'true: start a process again when it has ended; needs autostart'
     ),
     DeclareLaunchArgument(
         'respawn_delay', default_value='2.0', description='seconds until then'
     ),
-    DeclareLaunchArgument(
-        'log_level',
-        default_value='info',
-        choices=['debug', 'info', 'warn', 'error', 'fatal'],
-        description='the least that is logged',
-    ),
+    choice('log_level', 'info', 'the least that is logged'),
 ]
+NAMES = ('namespace', 'image', 'cameras', 'camera', 'seed', 'composition', 'bundle', 'params_file',
+         'use_sim_time', 'remaps', 'autostart', 'respawn', 'respawn_delay', 'log_level')
 
 
 def transport_profile(variable: str) -> SetEnvironmentVariable:
@@ -96,37 +92,21 @@ def transport_profile(variable: str) -> SetEnvironmentVariable:
     )
 
 
-def written(plan: Plan, context: LaunchContext, namespace: str) -> str:
-    """The path of a file with the parameters that come from the arguments.
-
-    It stays for processes that are started again, as the files of launch_ros do.
-    """
-    outer = context.launch_configurations.get('ros_namespace')
-    inside = make_namespace_absolute(prefix_namespace(outer, namespace)) or '/'
-    prefix = 'launch_params_mobilevlm_'
-    with tempfile.NamedTemporaryFile('w', prefix=prefix, suffix='.yaml', delete=False) as file:
-        file.write(plan.parameters_file(inside))
-    return file.name
-
-
 def nodes(context: LaunchContext) -> list[Node]:
     """One action a process."""
-    names = ('namespace', 'image', 'cameras', 'camera', 'seed', 'bundle', 'remaps', 'autostart',
-             'respawn', 'respawn_delay', 'composition')
-    given = {name: LaunchConfiguration(name).perform(context) for name in names}
+    given = {name: LaunchConfiguration(name).perform(context) for name in NAMES}
     planned = plan(given)
-    overrides = written(planned, context, given['namespace'])
     return [
         Node(
             package='mobilevlm_ros',
             executable=executable,
             arguments=arguments,
             namespace=given['namespace'],
-            parameters=[LaunchConfiguration('params_file'), overrides],
+            parameters=parameters(planned, context, given['namespace']),
             remappings=planned.remaps,
-            ros_arguments=['--log-level', LaunchConfiguration('log_level')],
+            ros_arguments=['--log-level', given['log_level']],
             respawn=given['respawn'] == 'true',
-            respawn_delay=read_number('respawn_delay', given['respawn_delay'], float),
+            respawn_delay=planned.respawn_delay,
             output='screen',
         )
         for executable, *arguments in planned.processes(given['composition'] == 'true')

@@ -6,6 +6,7 @@ import argparse
 import json
 from dataclasses import asdict, fields
 
+from mobilevlm_ros.arguments import any_path, real, whole, words
 from mobilevlm_ros.engine import (
     Answer,
     Engine,
@@ -32,19 +33,21 @@ examples:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add what this verb takes."""
     defaults = EngineConfig()
-    parser.add_argument('bundle', help='folder of the model, with a bundle.json')
-    parser.add_argument('image', help='JPEG, PNG or another image file')
-    parser.add_argument('questions', nargs='+', metavar='question', help='one or more')
+    parser.add_argument('bundle', type=any_path, help='folder of the model, with a bundle.json')
+    parser.add_argument('image', type=any_path, help='JPEG, PNG or another image file')
     parser.add_argument(
-        '--max-tokens', type=int, default=defaults.max_tokens, metavar='N',
+        'questions', nargs='+', type=words, metavar='question', help='one or more'
+    )
+    parser.add_argument(
+        '--max-tokens', type=whole(1, 1 << 16), default=defaults.max_tokens, metavar='N',
         help='most tokens of an answer (default: %(default)s)',
     )  # fmt: skip
     parser.add_argument(
-        '--temperature', type=float, default=defaults.temperature, metavar='T',
+        '--temperature', type=real(0.0, 2.0), default=defaults.temperature, metavar='T',
         help='0 takes the likeliest token, more varies answers (default: %(default)s)',
     )  # fmt: skip
     parser.add_argument(
-        '--seed', type=int, default=0, metavar='N', help='repeats the same varied answers'
+        '--seed', type=whole(0), default=0, metavar='N', help='repeats the same varied answers'
     )
     for name, meaning in (('encoder', 'what runs the vision part'), ('precision', 'of that part')):
         parser.add_argument(
@@ -52,7 +55,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
             help=f'{meaning} (default: %(default)s)',
         )  # fmt: skip
     parser.add_argument(
-        '--threads', type=int, default=0, metavar='N', help='CPU threads (default: as suits)'
+        '--threads', type=whole(0, 256), default=0, metavar='N',
+        help='CPU threads (default: as suits)',
     )
     parser.add_argument('--json', action='store_true', help='print JSON instead of text')
 
@@ -93,7 +97,7 @@ def _as_dict(
 ) -> dict[str, object]:
     names = ('question', 'text', 'finish_reason')
     return {
-        'image': args.image,
+        'image': str(args.image),
         'model': engine.bundle.name,
         'backend': engine.backend,
         'look': asdict(look),

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mobilevlm_ros.arguments import any_path, file, new_file, whole
 from mobilevlm_ros.engine import EngineConfig
-from mobilevlm_ros.engine.errors import ConfigError
 
 if TYPE_CHECKING:
     from mobilevlm_ros.bench.run import Plan
@@ -34,31 +33,27 @@ examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument('bundle', type=Path, help='folder of the model, with a bundle.json')
-    parser.add_argument('--memory', action='store_true', help='memory alone: plan and measurement')
-    parser.add_argument('--quick', action='store_true', help='two repetitions instead of seven')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='also write all figures here')
-    parser.add_argument('--picture', type=Path, metavar='PNG', help='also draw the ratios')
-    parser.add_argument('--budget', type=Path, metavar='FILE', help='YAML limits that must be met')
-    parser.add_argument(
-        '--peer', type=Path, action='append', default=[], metavar='MMPROJ', help='GGUF file'
-    )
-    parser.add_argument(
-        '--captions', type=Path, metavar='FILE', help='what benchmarks/caption_trace.py wrote'
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add('bundle', type=any_path, help='folder of the model, with a bundle.json')
+    add('--memory', action='store_true', help='memory alone: plan and measurement')
+    add('--quick', action='store_true', help='two repetitions instead of seven')
+    add('--json', type=new_file, metavar='FILE', help='also write all figures here')
+    add('--picture', type=new_file, metavar='PNG', help='also draw the ratios')
+    add('--budget', type=file, metavar='FILE', help='YAML limits that must be met')
+    add('--peer', type=file, action='append', default=[], metavar='MMPROJ', help='GGUF file')
+    add('--captions', type=file, metavar='FILE', help='what benchmarks/caption_trace.py wrote')
+    add(
         '--precision', choices=('int8', 'fp16', 'fp32'), default='int8',
         help='of the vision part (default: %(default)s)',
     )  # fmt: skip
-    parser.add_argument(
-        '--threads', type=int, default=0, metavar='N', help='CPU threads (default: one per core)'
-    )
+    add(
+        '--threads', type=whole(0, 256), default=0, metavar='N',
+        help='CPU threads (default: one per core)',
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print, write; 1 if a limit was missed."""
-    if args.threads < 0:
-        raise ConfigError(f'--threads is {args.threads}; give 1 or more, or 0 for one per core')
     return _memory(args) if args.memory else _speed(args)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mobilevlm_ros.engine import ConfigError, Pixels, load_bundle, read_image
+from mobilevlm_ros.arguments import any_path, folder, whole
+from mobilevlm_ros.engine import Pixels, load_bundle, read_image
 from mobilevlm_ros.engine.engine_builder import LEAST_COSINE, Request, build_engine
 from mobilevlm_ros.engine.images import image_paths
 from mobilevlm_ros.engine.plans import PlanOptions
@@ -16,7 +17,7 @@ HELP = f"""\
 Compile a bundle's vision encoder with TensorRT, on the machine that will run it.
 
 The plan is kept in the bundle, or in ~/.cache/mobilevlm_ros where the bundle cannot be written
-to, and is built anew when TensorRT, the GPU, the model or an option changes. Nodes take it by
+to, and is built again when TensorRT, the GPU, the model or an option changes. Nodes take it by
 themselves. It is compared with ONNX Runtime on images first, and thrown away if any visual
 token's cosine is below {LEAST_COSINE}. Needs the bundle's fp16 file; needs no torch.
 
@@ -31,18 +32,18 @@ RENDERED = 8
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add what this verb takes."""
     defaults = PlanOptions()
-    parser.add_argument('bundle', help='folder of the model, with a bundle.json')
+    parser.add_argument('bundle', type=any_path, help='folder of the model, with a bundle.json')
     parser.add_argument(
-        '--images', type=Path, metavar='FOLDER',
+        '--images', type=folder, metavar='FOLDER',
         help=f'compare on the first {MOST_IMAGES} images in it, best from your own camera '
         f'(default: {RENDERED} rendered scenes)',
     )  # fmt: skip
     parser.add_argument(
-        '--tiles', type=int, default=defaults.tiles, metavar='N',
-        help='images encoded at a time, 1 to 64 (default: %(default)s)',
+        '--tiles', type=whole(1, 64), default=defaults.tiles, metavar='N',
+        help='images encoded at a time (default: %(default)s)',
     )  # fmt: skip
     parser.add_argument(
-        '--workspace', type=int, default=defaults.workspace_mib, metavar='MIB',
+        '--workspace', type=whole(16, 1 << 16), default=defaults.workspace_mib, metavar='MIB',
         help='memory that TensorRT may use for one layer (default: %(default)s)',
     )  # fmt: skip
     parser.add_argument('--rebuild', action='store_true', help='build even if a plan fits')
@@ -53,9 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Build, unless a plan that fits is there."""
-    options = PlanOptions(
-        _within('tiles', args.tiles, 1, 64), _within('workspace', args.workspace, 16, 1 << 16)
-    )
+    options = PlanOptions(args.tiles, args.workspace)
     request = Request(options, rebuild=args.rebuild, preflight=not args.no_preflight)
     bundle = load_bundle(args.bundle)
     images = read_images(args.images) if args.images else rendered_images()
@@ -76,9 +75,3 @@ def read_images(folder: Path) -> list[Pixels]:
 def rendered_images() -> list[Pixels]:
     """Scenes of the simulated world: less than photographs, but always there."""
     return [sample_scene(EXAM_STREAM, index).view().image for index in range(RENDERED)]
-
-
-def _within(name: str, value: int, low: int, high: int) -> int:
-    if not low <= value <= high:
-        raise ConfigError(f'--{name} is {value}; it must lie between {low} and {high}')
-    return value

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from mobilevlm_ros.arguments import any_path, new_file, new_folder, whole
 from mobilevlm_ros.engine import EngineConfig
 from mobilevlm_ros.engine.bundle import MANIFEST
 from mobilevlm_ros.engine.errors import ConfigError
@@ -56,13 +57,14 @@ LEAST = (0.5, 0.9, 0.95, 0.99)  # probabilities to abstain below
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument('bundle', type=Path, help='folder of the model, such as models/nano')
-    parser.add_argument('--questions', type=_positive, default=5000, help='of each split (5000)')
-    parser.add_argument('--seed', type=int, default=0, help='other scenes for other seeds (0)')
-    parser.add_argument('--fit', action='store_true', help='fit the temperature, and keep it')
-    parser.add_argument('--split', choices=SPLITS, action='append', help='(plain and perturbed)')
-    parser.add_argument('--figures', type=Path, metavar='FOLDER', help='draw two pictures there')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures here')
+    add = parser.add_argument
+    add('bundle', type=any_path, help='folder of the model, such as models/nano')
+    add('--questions', type=whole(1), default=5000, metavar='N', help='of each split (5000)')
+    add('--seed', type=whole(0), default=0, metavar='N', help='other scenes for other seeds (0)')
+    add('--fit', action='store_true', help='fit the temperature, and keep it')
+    add('--split', choices=SPLITS, action='append', help='(plain and perturbed)')
+    add('--figures', type=new_folder, metavar='FOLDER', help='draw two pictures there')
+    add('--json', type=new_file, metavar='FILE', help='also write the figures here')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -90,16 +92,14 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         head = {'bundle': str(args.bundle), 'questions_version': QUESTIONS_VERSION}
         result = {**head, 'seed': args.seed, 'temperature': temperature, 'splits': rows}
-        args.json.write_text(json.dumps(result, indent=2) + '\n')
+        args.json.write_text(json.dumps(result, indent=2) + '\n', encoding='utf-8')
     return 0
 
 
 def check_targets(args: argparse.Namespace) -> None:
-    """Raise if what takes minutes to find could not be written."""
-    folders = [args.bundle if args.fit else None, args.json.parent if args.json else None]
-    for folder in folders:
-        if folder and not os.access(folder, os.W_OK):
-            raise ConfigError(f'{folder} is no folder that can be written to; choose another one')
+    """Raise if the temperature that takes minutes to find could not be kept."""
+    if args.fit and args.bundle.is_dir() and not os.access(args.bundle, os.W_OK):
+        raise ConfigError(f'--fit writes into {args.bundle}, which cannot be written to; copy it')
 
 
 def fit(reader: TypedReader, seed: int, questions: int) -> float:
@@ -172,10 +172,3 @@ def draw(found: dict[str, Sureness], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     draw_reliability(found, folder / 'reliability.png')
     draw_risk(found, folder / 'risk-coverage.png')
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{value} is not above zero')
-    return value

@@ -15,13 +15,18 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
+from mobilevlm_ros.arguments import any_path
 from mobilevlm_ros.engine import Bundle, EngineConfig, MobileVlmError, load_bundle
 from mobilevlm_ros.engine.selection import Machine, select_encoder
 
 HELP = """\
-Prints versions, backends (and why one is not there), devices and memory, ROS and transport
+Print versions, backends (and why one is not there), devices and memory, ROS and transport
 settings, and the checksums of bundles. It changes nothing and sends nothing anywhere.
 Exit code 1 if this installation cannot answer questions or a bundle is damaged.
+
+examples:
+  mobilevlm doctor > report.txt
+  mobilevlm doctor ~/models/v2-1.7b
 """
 
 Rows = Iterable[tuple[str, str]]
@@ -37,7 +42,7 @@ PROFILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments."""
-    parser.add_argument('bundle', nargs='*', type=Path, help='model folders to check as well')
+    parser.add_argument('bundle', nargs='*', type=any_path, help='model folders to check as well')
 
 
 def run(args: argparse.Namespace) -> int:

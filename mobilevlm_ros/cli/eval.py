@@ -6,12 +6,12 @@ import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from scipy.stats import binomtest
 from tqdm import tqdm
 
+from mobilevlm_ros.arguments import any_path, new_file, whole
 from mobilevlm_ros.engine import Engine, Frame, Question, open_engine
 from mobilevlm_ros.sim.exam import SPLITS, sheets
 from mobilevlm_ros.sim.questions import QUESTION_KINDS, QUESTIONS_VERSION
@@ -51,14 +51,13 @@ class Mark:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument('bundle', type=Path, help='folder of the model, such as models/nano')
-    parser.add_argument('--scenes', type=_positive, default=1200, help='of each split (1200)')
-    parser.add_argument('--seed', type=int, default=0, help='other scenes for other seeds (0)')
-    parser.add_argument(
-        '--split', choices=[*SPLITS, 'all'], default='all', help='which to measure (all)'
-    )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures here')
-    parser.add_argument('--wrong', type=int, default=0, metavar='N', help='print N wrong answers')
+    add = parser.add_argument
+    add('bundle', type=any_path, help='folder of the model, such as models/nano')
+    add('--scenes', type=whole(1), default=1200, metavar='N', help='of each split (1200)')
+    add('--seed', type=whole(0), default=0, metavar='N', help='other scenes for other seeds (0)')
+    add('--split', choices=[*SPLITS, 'all'], default='all', help='which to measure (all)')
+    add('--json', type=new_file, metavar='FILE', help='also write the figures here')
+    add('--wrong', type=whole(0), default=0, metavar='N', help='print N wrong answers')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         head = {'bundle': str(args.bundle), 'questions_version': QUESTIONS_VERSION}
         figures = {**head, 'seed': args.seed, 'scenes': args.scenes, 'splits': results}
-        args.json.write_text(json.dumps(figures, indent=2) + '\n')
+        args.json.write_text(json.dumps(figures, indent=2) + '\n', encoding='utf-8')
     return 0
 
 
@@ -138,10 +137,3 @@ def _row(kind: str, row: dict[str, Any]) -> str:
     low, high = row['interval']
     few = '  (few: use more --scenes)' if row['count'] < ENOUGH else ''
     return f'  {kind:11} {row["accuracy"]:6.3f}  {low:.3f} to {high:.3f}  {row["count"]:8}{few}'
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{value} is not above zero')
-    return value

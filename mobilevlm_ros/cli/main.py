@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from mobilevlm_ros.engine import MobileVlmError
+from mobilevlm_ros.arguments import Parser
+from mobilevlm_ros.programs import run
 
 VERBS = {
     'ask': 'ask questions about image files',
     'bench': 'measure how fast and how large a model is on this machine',
     'build-engine': 'compile the vision part with TensorRT, on the machine that will run it',
-    'calibrate': 'measure and mend the probabilities of typed answers',
+    'calibrate': 'measure and correct the probabilities of typed answers',
     'convert': 'make a bundle of a MobileVLM checkpoint',
     'doctor': 'report versions, backends, devices and settings, to attach to a question',
     'eval': 'measure how often a model answers right in the simulated world',
@@ -29,20 +29,6 @@ examples:
 
 `mobilevlm VERB --help` tells what a verb takes. Models are bundles: folders with a bundle.json.
 """
-# What mends a missing module: the package's extra that brings it.
-EXTRAS = {
-    'llama_cpp': 'llama',
-    'onnxruntime': 'onnx',
-    **dict.fromkeys(('google', 'huggingface_hub'), 'convert'),
-    **dict.fromkeys(
-        ('torch', 'gguf', 'onnx', 'onnxscript', 'sentencepiece', 'safetensors', 'matplotlib',
-         'tqdm', 'transformers'),
-        'train',
-    ),
-}
-
-PACKAGES = {'google': 'protobuf', 'llama_cpp': 'llama-cpp-python'}  # whose names differ
-
 
 class Verb(Protocol):
     """What a verb's module offers."""
@@ -56,18 +42,13 @@ class Verb(Protocol):
         """Does it; returns the exit code."""
 
 
-class Help(argparse.RawDescriptionHelpFormatter):
-    """Keeps the line breaks of descriptions and examples."""
-
-
 def overview() -> argparse.ArgumentParser:
     """Returns the parser of the command without its verbs' arguments."""
     lines = '\n'.join(f'  {name:14}{text}' for name, text in VERBS.items())
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='mobilevlm',
         description=f'Vision-language models for robots.\n\nverbs:\n{lines}',
         epilog=EPILOG,
-        formatter_class=Help,
     )
     parser.add_argument('verb', choices=VERBS, metavar='VERB', help='what to do')
     parser.add_argument('arguments', nargs=argparse.REMAINDER, help="the verb's own")
@@ -77,39 +58,15 @@ def overview() -> argparse.ArgumentParser:
 def run_verb(name: str, arguments: Sequence[str]) -> int:
     """Imports the verb's module, parses its arguments and runs it."""
     verb: Verb = importlib.import_module(f'mobilevlm_ros.cli.{name.replace("-", "_")}')
-    parser = argparse.ArgumentParser(
-        prog=f'mobilevlm {name}', description=verb.HELP, formatter_class=Help
-    )
+    parser = Parser(prog=f'mobilevlm {name}', description=verb.HELP)
     verb.configure(parser)
     return verb.run(parser.parse_args(arguments))
 
 
-def explain_missing(error: ModuleNotFoundError) -> str:
-    """Says which extra brings the module that is missing."""
-    module = (error.name or '').partition('.')[0]
-    extra = EXTRAS.get(module)
-    if extra is None:
-        raise error
-    package = PACKAGES.get(module, module)
-    return f"needs {module}: pip install 'mobilevlm_ros[{extra}]', or pip install {package}"
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; 2 is the exit code for everything that the user can mend."""
+    """Run the command; see `programs.run` for the exit codes."""
     args = overview().parse_args(argv)
-    try:
-        return run_verb(args.verb, args.arguments)
-    except MobileVlmError as error:
-        message = ' '.join(str(error).split())
-    except ModuleNotFoundError as error:
-        message = explain_missing(error)
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
-    print(f'mobilevlm {args.verb}: {message}', file=sys.stderr)
-    return 2
+    return run(f'mobilevlm {args.verb}', lambda: run_verb(args.verb, args.arguments))
 
 
 if __name__ == '__main__':

@@ -6,8 +6,9 @@ import argparse
 import json
 import math
 from dataclasses import asdict
-from pathlib import Path
 
+from mobilevlm_ros.arguments import any_path, new_file, real, whole
+from mobilevlm_ros.engine import load_bundle
 from mobilevlm_ros.sim.tours import Total, Tour, add_up, fewer_contacts, share_reached
 from mobilevlm_ros.tables import format_table
 
@@ -33,12 +34,12 @@ FEWER_CONTACTS, WAYPOINTS = 0.9, 0.8
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     add = parser.add_argument
-    add('--bundle', default='', help='folder of the model; nano if not given')
-    add('--runs', type=int, default=5, help='rooms (5)')
-    add('--seconds', type=float, default=60.0, help='of each run (60)')
-    add('--seed', type=int, default=0, help='of the first room (0)')
-    add('--picture', type=Path, metavar='PNG', help='draw rooms and paths there')
-    add('--json', type=Path, metavar='FILE', help='also write the figures here')
+    add('--bundle', type=any_path, help='folder of the model; nano if not given')
+    add('--runs', type=whole(1, 10_000), default=5, metavar='N', help='rooms (5)')
+    add('--seconds', type=real(1, 86_400), default=60.0, metavar='S', help='of each run (60)')
+    add('--seed', type=whole(0), default=0, metavar='N', help='of the first room (0)')
+    add('--picture', type=new_file, metavar='PNG', help='draw rooms and paths there')
+    add('--json', type=new_file, metavar='FILE', help='also write the figures here')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
     from mobilevlm_ros.trials.patrol.run import Plan, patrol_all
     from mobilevlm_ros.trials.patrol.sheet import draw_tours
 
+    if args.bundle:
+        load_bundle(args.bundle)
     plan = Plan(args.runs, args.seconds, args.seed, args.bundle)
     toured = list(patrol_all(plan))
     runs = [tours for _, tours in toured]
@@ -58,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     if args.picture:
         draw_tours(toured, args.picture)
     if args.json:
-        args.json.write_text(json.dumps(to_json(totals, runs), indent=2) + '\n')
+        args.json.write_text(json.dumps(to_json(totals, runs), indent=2) + '\n', encoding='utf-8')
     return 0 if fewer >= FEWER_CONTACTS and share >= WAYPOINTS else 1
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
+from mobilevlm_ros.arguments import new_folder, whole
 from mobilevlm_ros.convert.bundle import Options, write_bundle
 from mobilevlm_ros.convert.source import open_source
+from mobilevlm_ros.engine import ConfigError
 from mobilevlm_ros.training.curves import draw_curves
 from mobilevlm_ros.training.recipe import Recipe, Trainer
 
@@ -28,14 +29,22 @@ OPTIONS = Options(('int8', 'fp32'), 'Q8_0')
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument('model', choices=['nano'], help='what to train')
-    parser.add_argument('--work', type=Path, default=Path('training-nano'), help='checkpoints')
-    parser.add_argument('--out', type=Path, required=True, help='the bundle to write')
-    parser.add_argument('--workers', type=int, default=os.cpu_count(), help='to render scenes')
-    parser.add_argument('--seed', type=int, default=0, help="of the model's first weights (0)")
+    add = parser.add_argument
+    add('--work', type=new_folder, default='training-nano', metavar='FOLDER', help='checkpoints')
+    add('--out', type=new_folder, required=True, metavar='FOLDER', help='the bundle to write')
+    add(
+        '--workers', type=whole(1, 1024), default=os.cpu_count(), metavar='N',
+        help='processes that render scenes (one per core)',
+    )  # fmt: skip
+    add(
+        '--seed', type=whole(0), default=0, metavar='N', help="of the model's first weights (0)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Train, or go on training, then convert."""
+    if args.out.exists():
+        raise ConfigError(f'{args.out} exists already; give --out a folder that does not')
     trainer = Trainer(Recipe(seed=args.seed), args.work, args.workers)
     checkpoint = trainer.run()
     curves = draw_curves(args.work)

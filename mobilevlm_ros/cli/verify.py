@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
+from mobilevlm_ros.arguments import any_path, folder, new_file, whole, words
 from mobilevlm_ros.convert.source import open_source
 from mobilevlm_ros.convert.verify import TOKENS, verify_bundle
 from mobilevlm_ros.convert.verify_report import format_rows, to_json
 from mobilevlm_ros.engine.bundle import load_bundle
-from mobilevlm_ros.engine.errors import ConfigError
 
 HELP = """\
 Compare every stage of a bundle with the checkpoint that it was made from, on real images:
@@ -34,22 +33,23 @@ examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument('bundle', type=Path, help='the bundle to prove')
-    parser.add_argument(
-        '--against', required=True, metavar='SOURCE', help='folder or hub name of the checkpoint'
-    )
-    parser.add_argument('--vision-tower', metavar='CLIP', help='as it was given to convert')
-    parser.add_argument('--images', type=Path, required=True, metavar='FOLDER', help='photographs')
-    parser.add_argument(
-        '--tokens', type=int, default=TOKENS, help='most of each answer (default: %(default)s)'
-    )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures here')
+    add = parser.add_argument
+    add('bundle', type=any_path, help='the bundle to prove')
+    add(
+        '--against', type=words, required=True, metavar='SOURCE',
+        help='folder or hub name of the checkpoint',
+    )  # fmt: skip
+    add('--vision-tower', type=words, metavar='CLIP', help='as it was given to convert')
+    add('--images', type=folder, required=True, metavar='FOLDER', help='photographs')
+    add(
+        '--tokens', type=whole(1, 1 << 16), default=TOKENS, metavar='N',
+        help='most of each answer (default: %(default)s)',
+    )  # fmt: skip
+    add('--json', type=new_file, metavar='FILE', help='also write the figures here')
 
 
 def run(args: argparse.Namespace) -> int:
     """Compare, print the table, write the figures."""
-    if args.tokens < 1:
-        raise ConfigError(f'--tokens is {args.tokens}; give at least one')
     bundle = load_bundle(args.bundle)
     source = open_source(args.against, args.vision_tower)
     rows = list(verify_bundle(bundle, source, args.images, args.tokens))

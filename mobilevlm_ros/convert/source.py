@@ -16,6 +16,7 @@ from mobilevlm_ros.convert.hub import download
 from mobilevlm_ros.convert.vocabulary import ADDED
 from mobilevlm_ros.convert.weights import Weights, check_content, open_weights, weight_files
 from mobilevlm_ros.engine.errors import CheckpointError
+from mobilevlm_ros.engine.paths import user_path
 from mobilevlm_ros.model.checkpoint import CONFIG, OURS, VOCABULARY
 from mobilevlm_ros.model.config import check_architecture, named_tower, read_geometry, tower_config
 from mobilevlm_ros.model.mobilevlm import TOWER, Geometry, MobileVlm, Vision, weight_shapes
@@ -169,7 +170,7 @@ def _fill(model: Model, source: Source) -> Model:
 
 def _find(where: str | Path, fetch: Fetch) -> Path:
     """A folder as it is, `owner/name` through the hub."""
-    folder = Path(where)
+    folder = user_path(where)
     if folder.is_dir():
         return folder
     if isinstance(where, str) and HUB_NAME.fullmatch(where):

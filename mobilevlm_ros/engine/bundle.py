@@ -11,6 +11,7 @@ from typing import Any
 
 from mobilevlm_ros.engine.errors import BundleError, BundleFileError, BundleSchemaError
 from mobilevlm_ros.engine.fields import Fields
+from mobilevlm_ros.engine.paths import user_path
 
 SCHEMA = 1
 MANIFEST = 'bundle.json'
@@ -81,7 +82,7 @@ class Bundle:
 
 def load_bundle(path: Path | str, verify: bool = True) -> Bundle:
     """Read a bundle and, unless told otherwise, verify the checksum of each of its files."""
-    folder = Path(path)
+    folder = user_path(path)
     try:
         bundle = parse_bundle(_read_manifest(folder), folder)
         for name, spec in bundle.files.items():

@@ -9,6 +9,7 @@ import numpy as np
 from mobilevlm_ros.engine.encodings import encoding_for
 from mobilevlm_ros.engine.errors import ConfigError, ImageError
 from mobilevlm_ros.engine.formats import file_encoding, stored_encoding
+from mobilevlm_ros.engine.paths import user_path
 from mobilevlm_ros.engine.samples import MOST_PIXELS, read_samples
 from mobilevlm_ros.engine.types import Pixels
 
@@ -30,7 +31,7 @@ def image_paths(folder: Path | str) -> list[Path]:
         ConfigError: if it is no folder, cannot be read, or has none.
     """
     try:
-        paths = sorted(p for p in Path(folder).iterdir() if is_image_path(p))
+        paths = sorted(p for p in user_path(folder).iterdir() if is_image_path(p))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigError(f'{folder} is not a folder; give one with images') from error
     except OSError as error:
@@ -47,11 +48,10 @@ def read_image(path: Path | str) -> Pixels:
         ImageError: if it cannot be read, or is not an image; see `decode_image`.
     """
     try:
-        with open(path, 'rb') as file:
+        with user_path(path).open('rb') as file:
             data = file.read(MOST_BYTES + 1)
-    except (OSError, ValueError) as error:  # a path with a zero byte
-        reason = getattr(error, 'strerror', error)
-        raise ImageError(f'{path} cannot be read: {reason}; check the path') from error
+    except OSError as error:
+        raise ImageError(f'{path} cannot be read: {error.strerror}; check the path') from error
     if len(data) > MOST_BYTES:
         raise ImageError(f'{path} has more than {MOST_BYTES} bytes; scale the image down')
     return decode_image(data, str(path))

@@ -16,6 +16,7 @@ from pathlib import Path
 from mobilevlm_ros.engine.bundle import Bundle, FileSpec, check_file, sha256
 from mobilevlm_ros.engine.cuda import open_cuda
 from mobilevlm_ros.engine.errors import BundleError, BundleFileError, PlanError
+from mobilevlm_ros.engine.paths import user_path
 from mobilevlm_ros.engine.tensorrt_log import tensorrt_version
 
 PRECISION = 'fp16'  # of the ONNX file that plans are built from
@@ -73,7 +74,7 @@ def bundle_folder(bundle: Bundle) -> Path:
 
 def cache_folder(bundle: Bundle) -> Path:
     """Where they lie if it cannot; the same for all copies of the ONNX file."""
-    base = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+    base = user_path(os.environ.get('XDG_CACHE_HOME') or '~/.cache')
     return Path(base, 'mobilevlm_ros', f'tensorrt-{onnx_file(bundle)[1][:12]}')
 
 

@@ -17,6 +17,9 @@ PRECISIONS: Mapping[str, tuple[str, ...]] = {
     'onnxruntime': ('int8', 'fp32', 'fp16'),
 }
 CUDA_PROVIDER = 'CUDAExecutionProvider'
+NO_GPU = dict.fromkeys(('tensorrt', 'onnxruntime_cuda'), 'no NVIDIA GPU here')
+# What Linux shows of one: the driver's, two of a Jetson's, Windows's under WSL.
+GPU_DEVICES = ('nvidiactl', 'nvhost-gpu', 'nvgpu', 'dxg')
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,11 @@ class Selection:
 
     def describe(self) -> str:
         """For people: `onnxruntime int8; not tensorrt: ...`."""
-        others = ''.join(f'; not {name}: {reason}' for name, reason in self.rejected.items())
-        return f'{self.backend} {self.precision}{others}'
+        names: dict[str, list[str]] = {}
+        for name, reason in self.rejected.items():
+            names.setdefault(reason, []).append(name)
+        others = [f'; not {", ".join(each)}: {reason}' for reason, each in names.items()]
+        return f'{self.backend} {self.precision}{"".join(others)}'
 
 
 def installed_providers() -> Sequence[str]:
@@ -48,12 +54,21 @@ def installed_plan(bundle: Bundle, verify: bool) -> Path:
     return find_plan(bundle, verify)
 
 
+def installed_gpu() -> bool:
+    """Whether there is an NVIDIA GPU; where there is none, nobody needs libraries for it."""
+    return any(Path('/dev', name).exists() for name in GPU_DEVICES)
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What is asked of the machine; each call raises a MobileVlmError with the reason why not."""
+    """What is asked of the machine.
+
+    `providers` and `plan` raise a MobileVlmError with the reason why not.
+    """
 
     providers: Callable[[], Sequence[str]] = installed_providers
     plan: Callable[[Bundle, bool], Path] = installed_plan
+    gpu: Callable[[], bool] = installed_gpu
 
 
 def select_encoder(
@@ -78,7 +93,7 @@ def select_encoder(
         bundle.backend_file('onnxruntime', config.precision)
     if config.encoder != 'auto':
         return _try(config.encoder, bundle, config, machine)
-    rejected = dict(failed or {})
+    rejected = {**({} if machine.gpu() else NO_GPU), **(failed or {})}
     for backend in PRECISIONS:
         if backend in rejected:
             continue

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mobilevlm_ros.engine import ConfigError, check_settings
-from mobilevlm_ros.nodes.launching import CAMERA_NAME
+from mobilevlm_ros.nodes.launch_arguments import CAMERA_NAME
 
 
 def setting(

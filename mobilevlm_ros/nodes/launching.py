@@ -1,24 +1,35 @@
-"""What vlm.launch.py makes of its arguments before it starts anything: no ROS, only values."""
+"""What the launch files make of their arguments before anything starts: no ROS, only values."""
 
 from __future__ import annotations
 
 import json
-import re
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-CAMERA_NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
-TOPIC = re.compile(r'(~/|/)?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
+from mobilevlm_ros.nodes.launch_arguments import (
+    CAMERA_NAME,
+    TOPIC,
+    LaunchArgumentError,
+    Pairs,
+    check_choices,
+    read_bundle,
+    read_number,
+    read_pairs,
+    read_params_file,
+    read_path,
+)
+
 COMPRESSED = '/compressed'
 SIMULATED = 'sim'  # instead of a path to play
+DEMO_NUMBERS: Mapping[str, type[int] | type[float]] = {
+    'seed': int,
+    'seconds': float,
+    'questions': int,
+}
 
-Remap = tuple[str, str]
 Values = dict[str, Any]
-
-
-class LaunchArgumentError(ValueError):
-    """A launch argument will not do; the message says why and what would."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +37,17 @@ class Plan:
     """The nodes to start, and what they are told beside the parameters file."""
 
     nodes: tuple[str, ...]  # names, which are those of their executables
+    params_file: str
     parameters: Mapping[str, Values]  # by node
-    remaps: tuple[Remap, ...]  # of all nodes; the first that fits counts
+    remaps: tuple[tuple[str, str], ...] = ()  # of all nodes; the first that fits counts
+    respawn_delay: float = 0.0  # seconds
 
     def processes(self, together: bool) -> list[tuple[str, ...]]:
         """Executable and arguments of each process."""
         return [('together', *self.nodes)] if together else [(node,) for node in self.nodes]
 
-    def parameters_file(self, namespace: str) -> str:
-        """The text of a parameters file, by full names: these win over every wildcard.
+    def overrides(self, namespace: str) -> str:
+        """The text of a second parameters file, by full names: these win over every wildcard.
 
         Args:
             namespace: absolute, of all nodes.
@@ -51,20 +64,40 @@ def plan(arguments: Mapping[str, str]) -> Plan:
     """What the arguments of vlm.launch.py ask for.
 
     Raises:
-        LaunchArgumentError: if one of them will not do, or two contradict each other.
+        LaunchArgumentError: if one of them cannot be used, or two contradict each other.
     """
-    _refuse_contradictions(arguments)
     cameras = read_cameras(arguments)
     vlm: Values = {'autostart': arguments['autostart'] == 'true'}
     if arguments['bundle']:
-        vlm['bundle'] = arguments['bundle']
+        vlm['bundle'] = str(read_bundle(arguments['bundle']))
     if cameras:
         vlm['cameras'] = list(cameras)
         vlm |= {f'{name}.transport': transport(topic) for name, topic in cameras.items()}
-    source = source_parameters(arguments)
-    parameters = {**source, 'vlm_node': vlm}
     remaps = [*read_pairs('remaps', arguments['remaps'], TOPIC), *image_remaps(arguments, cameras)]
-    return Plan(tuple(parameters), parameters, tuple(remaps))
+    delay = read_number('respawn_delay', arguments['respawn_delay'], float)
+    base = plan_nodes(arguments, {**source_parameters(arguments), 'vlm_node': vlm})
+    _refuse_contradictions(arguments)
+    return replace(base, remaps=tuple(remaps), respawn_delay=delay)
+
+
+def plan_nodes(arguments: Mapping[str, str], parameters: Mapping[str, Values]) -> Plan:
+    """What the arguments that all launch files share make of these nodes.
+
+    Raises:
+        LaunchArgumentError: if one of them cannot be used.
+    """
+    check_choices(arguments)
+    params_file = read_params_file(arguments['params_file'])
+    clock = arguments['use_sim_time']
+    shared: Values = {'use_sim_time': clock == 'true'} if clock else {}
+    given = {node: {**shared, **values} for node, values in parameters.items()}
+    return Plan(tuple(given), str(params_file), given)
+
+
+def check_numbers(arguments: Mapping[str, str]) -> None:
+    """Raise LaunchArgumentError if one of the demo's numbers is none."""
+    for name, text in arguments.items():
+        read_number(name, text, DEMO_NUMBERS[name])
 
 
 def source_parameters(arguments: Mapping[str, str]) -> dict[str, Values]:
@@ -72,7 +105,8 @@ def source_parameters(arguments: Mapping[str, str]) -> dict[str, Values]:
     camera = arguments['camera']
     if camera == SIMULATED:
         return {'sim_node': {'seed': read_number('seed', arguments['seed'], int)}}
-    return {'camera_node': {'path': camera}} if camera else {}
+    expected = f'a folder of images, a video file, a device or {SIMULATED}'
+    return {'camera_node': {'path': str(read_path('camera', camera, expected))}} if camera else {}
 
 
 def read_cameras(arguments: Mapping[str, str]) -> dict[str, str]:
@@ -86,7 +120,7 @@ def read_cameras(arguments: Mapping[str, str]) -> dict[str, str]:
     return dict(pairs)
 
 
-def image_remaps(arguments: Mapping[str, str], cameras: Mapping[str, str]) -> list[Remap]:
+def image_remaps(arguments: Mapping[str, str], cameras: Mapping[str, str]) -> Pairs:
     """From the topics that vlm_node listens to, to those of the cameras."""
     if not cameras:
         image = arguments['image']
@@ -109,47 +143,15 @@ def transport(topic: str) -> str:
     return 'compressed' if suffix(topic) else 'raw'
 
 
-def read_pairs(argument: str, text: str, left: re.Pattern[str]) -> list[Remap]:
-    """`a=b,c=d` as pairs of a name and a topic; spaces do as well as commas.
+def shared_file(text: str) -> str:
+    """The path of a file with this text that is there as long as this process is.
 
-    Raises:
-        LaunchArgumentError: naming the part that is wrong.
+    It lies in memory: nothing is left behind, however launch ends, and a process that is started
+    again still finds it.
     """
-    pairs = [(a, b) for part in re.split(r'[,\s]+', text.strip()) if part
-             for a, _, b in [part.partition('=')]]
-    for a, b in pairs:
-        if not (left.fullmatch(a) and TOPIC.fullmatch(b)):
-            raise LaunchArgumentError(_expected(argument, f'{a}={b}' if b else a))
-    names = [a for a, _ in pairs]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise LaunchArgumentError(f'{argument}: {twice[0]} is there twice; give each one once')
-    return pairs
-
-
-def read_number(argument: str, text: str, kind: type[int] | type[float]) -> float:
-    """A number that is not negative.
-
-    Raises:
-        LaunchArgumentError: if it is none.
-    """
-    try:
-        number = kind(text)
-    except ValueError:
-        number = -1
-    if not 0 <= number < float('inf'):
-        raise LaunchArgumentError(f'{argument} is {text!r}; give a number from 0 on')
-    return number
-
-
-def _expected(argument: str, part: str) -> str:
-    examples = {
-        'cameras': 'name=topic of each camera, such as '
-        '`cameras:=front=/front/image_raw,rear=/rear/image_raw/compressed`',
-        'remaps': 'from=to, such as `remaps:=/diagnostics=/robot/diagnostics,odom=/wheels/odom`',
-        'image': 'a topic, such as `image:=/camera/image_raw`',
-    }
-    part = part.partition('=')[2] if argument == 'image' else part
-    return f'{argument}: {part!r} will not do; give {examples[argument]}'
+    number = os.memfd_create('parameters')
+    os.write(number, text.encode())
+    return f'/proc/{os.getpid()}/fd/{number}'
 
 
 def _refuse_contradictions(arguments: Mapping[str, str]) -> None:

@@ -9,13 +9,14 @@ from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from mobilevlm_ros.engine import MobileVlmError
 from mobilevlm_ros.nodes.share import PROFILE_VARIABLES, profile_variable, transport_profile
 
 END_WITHIN_S = 10.0
 TAIL_LINES = 15
 
 
-class RunError(Exception):
+class RunError(MobileVlmError):
     """What runs the nodes cannot go on; the message says why."""
 
 

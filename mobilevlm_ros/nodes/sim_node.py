@@ -24,7 +24,8 @@ from mobilevlm_ros.nodes.ways import ways_to_scene
 from mobilevlm_ros.sim.camera import render
 from mobilevlm_ros.sim.patrols import free_ways
 from mobilevlm_ros.sim.robot import drive
-from mobilevlm_ros.sim.world import random_pose, random_world
+from mobilevlm_ros.sim.start import start_pose
+from mobilevlm_ros.sim.world import random_world
 
 LONGEST_STEP_S = 0.2  # of simulated motion, however late the timer is
 APART_S = 0.5  # without contact: what comes after counts as another one
@@ -42,7 +43,7 @@ class SimNode(Node):
         self.done = False
         self._config = declare(self, SimNodeConfig)
         self._world = random_world(self._config.seed)
-        self._pose = random_pose(self._world, np.random.default_rng(self._config.seed))
+        self._pose = start_pose(self._world, self._config.seed)
         self._command = (0.0, 0.0)  # m/s forward, rad/s to the left
         self._commanded_at = self._stepped_at = time.monotonic()
         self._images = self.create_publisher(Image, 'image', FRAMES_OUT)

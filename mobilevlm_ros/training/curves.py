@@ -16,7 +16,7 @@ def draw_curves(folder: Path) -> Path:
     logs = sorted(folder.glob('*.jsonl'))
     figure, axes = plt.subplots(1, max(1, len(logs)), figsize=(5 * max(1, len(logs)), 4))
     for log, axis in zip(logs, [axes] if len(logs) < 2 else axes, strict=True):
-        rows = [json.loads(line) for line in log.read_text().splitlines()]
+        rows = [json.loads(line) for line in log.read_text(encoding='utf-8').splitlines()]
         for name in sorted({k for row in rows for k in row} - {'step'}):
             points = [(row['step'], row[name]) for row in rows if name in row]
             axis.plot(*zip(*_smooth(points), strict=True), label=name, linewidth=1)

@@ -21,15 +21,20 @@ import rclpy
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
+from mobilevlm_ros.arguments import Parser, whole
 from mobilevlm_ros.client import Answer, RefusedError, VlmClient, VlmClientError
 from mobilevlm_ros.nodes.conversions import rgb_to_image
 from mobilevlm_ros.nodes.processes import Processes, RunError, isolate
 from mobilevlm_ros.nodes.qos import FRAMES_OUT
+from mobilevlm_ros.programs import run
 
 DESCRIPTION = """\
 Ask one vlm_node from many processes at once. Each camera shows a brightness of its own, and the
 model (a stand-in) says how bright the image is, so that an answer about a wrong camera shows. The
 exit code is 1 unless every request ended with exactly one status, and all of them with OK.
+
+example:
+  ros2 run mobilevlm_ros load --clients 4 --asks 50
 """
 GREYS = {'front': 40, 'left': 90, 'right': 140, 'rear': 190}
 PERIOD_S = 0.1
@@ -48,6 +53,10 @@ class Ended:
 def main(argv: list[str] | None = None) -> int:
     """Run all clients and print what became of their requests."""
     options = _parser().parse_args(argv)
+    return run('load', lambda: _load(options))
+
+
+def _load(options: argparse.Namespace) -> int:
     isolate(os.environ)
     with TemporaryDirectory() as logs, Processes(Path(logs)) as processes:
         size = options.clients * options.asks
@@ -160,15 +169,13 @@ def report(ended: Sequence[Ended], size: int, seconds: float) -> str:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog='load', description=DESCRIPTION)
-    parser.add_argument('--clients', type=int, default=10, help='processes')
-    parser.add_argument('--asks', type=int, default=10, help='requests of each, all at once')
+def _parser() -> Parser:
+    parser = Parser(prog='load', description=DESCRIPTION)
+    add = parser.add_argument
+    add('--clients', type=whole(1, 61), default=10, metavar='N', help='processes (10)')
+    add('--asks', type=whole(1, 1000), default=10, metavar='N', help='requests of each (10)')
     return parser
 
 
 if __name__ == '__main__':
-    try:
-        sys.exit(main())
-    except RunError as error:
-        sys.exit(f'load: {error}')
+    sys.exit(main())

@@ -29,6 +29,9 @@ class OpaqueFunction(Action):
 class RegisterEventHandler(Action):
     def __init__(self, event_handler: OnProcessExit) -> None: ...
 
+class SetLaunchConfiguration(Action):
+    def __init__(self, name: str, value: str | Substitution) -> None: ...
+
 class SetEnvironmentVariable(Action):
     def __init__(self, name: str, value: str | Substitution) -> None: ...
 

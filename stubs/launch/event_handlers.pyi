@@ -1,4 +1,10 @@
-from launch import Action
+from collections.abc import Callable
+
+from launch.events.process import ProcessExited
+
+from launch import Action, LaunchContext
 
 class OnProcessExit:
-    def __init__(self, *, on_exit: list[Action]) -> None: ...
+    def __init__(
+        self, *, on_exit: Callable[[ProcessExited, LaunchContext], list[Action]]
+    ) -> None: ...

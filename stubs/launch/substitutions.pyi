@@ -11,6 +11,3 @@ class LaunchConfiguration(Substitution):
 
 class PathJoinSubstitution(Substitution):
     def __init__(self, substitutions: Iterable[str | Substitution]) -> None: ...
-
-class PythonExpression(Substitution):
-    def __init__(self, expression: Iterable[str | Substitution]) -> None: ...

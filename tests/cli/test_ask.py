@@ -66,7 +66,6 @@ def test_an_answer_cut_short_says_how_to_get_all_of_it(
         (['absent', '{image}', 'Q'], 'bundle.json does not exist'),
         (['nano', 'absent.png', 'Q'], 'absent.png cannot be read'),
         (['nano', '{image}', '  '], 'the question is empty'),
-        (['nano', '{image}', 'Q', '--max-tokens', '0'], 'max_tokens is 0'),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(

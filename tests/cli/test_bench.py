@@ -17,8 +17,3 @@ def test_a_bad_budget_is_refused_before_anything_is_measured(
 def test_a_bundle_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['bench', 'nowhere', '--memory']) == 2
     assert 'nowhere' in capsys.readouterr().err
-
-
-def test_threads_are_a_number_from_zero(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(['bench', 'nowhere', '--threads', '-1']) == 2
-    assert '--threads is -1' in capsys.readouterr().err

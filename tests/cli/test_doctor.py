@@ -102,7 +102,7 @@ def test_ros_distribution_comes_from_the_environment_or_the_wheels(
 
 def test_what_would_run_the_vision_part_is_said_with_the_reasons(root: Path) -> None:
     nano = load_bundle(root / 'models' / 'nano')
-    machine = Machine(lambda: ['CPUExecutionProvider'], no_plan)
+    machine = Machine(lambda: ['CPUExecutionProvider'], no_plan, gpu=lambda: True)
     rows = dict(doctor.encoder(nano, machine))
     assert rows['vision encoder'] == 'onnxruntime int8'
     assert 'CUDAExecutionProvider' in rows['not onnxruntime_cuda']

@@ -50,20 +50,6 @@ def test_our_errors_take_one_line_and_no_traceback(
     assert capsys.readouterr().err == 'mobilevlm ask: no such image; try another\n'
 
 
-def test_a_missing_library_names_what_installs_it(
-    failing_verb: ModuleType, capsys: pytest.CaptureFixture[str]
-) -> None:
-    failing_verb.error = ModuleNotFoundError("No module named 'torch'", name='torch.nn')
-    assert command.main(['ask']) == 2
-    assert "pip install 'mobilevlm_ros[train]'" in capsys.readouterr().err
-
-
-def test_a_fault_of_ours_is_not_hidden(failing_verb: ModuleType) -> None:
-    failing_verb.error = ModuleNotFoundError('No module', name='mobilevlm_ros.engine.lost')
-    with pytest.raises(ModuleNotFoundError):
-        command.main(['ask'])
-
-
 def test_a_verb_gets_its_own_arguments(failing_verb: ModuleType) -> None:
     seen: list[int] = []
     failing_verb.run = lambda args: seen.append(args.size) or 0

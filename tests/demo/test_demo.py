@@ -17,7 +17,8 @@ from mobilevlm_ros.nodes.processes import isolate
 from mobilevlm_ros.nodes.share import profile_variable
 from mobilevlm_ros.sim.questions import QA, QUESTION_KINDS
 from mobilevlm_ros.sim.robot import drive
-from mobilevlm_ros.sim.world import random_pose, random_world
+from mobilevlm_ros.sim.start import start_pose
+from mobilevlm_ros.sim.world import random_world
 from tests.patience import PATIENCE_S, until
 
 DEMO = [sys.executable, '-m', 'mobilevlm_ros.demo.main']
@@ -26,7 +27,7 @@ DEMO = [sys.executable, '-m', 'mobilevlm_ros.demo.main']
 def poses(seed, steps):
     """Where the driver takes the robot, ten times a second; fails at a collision."""
     world = random_world(seed)
-    pose, driver = random_pose(world, np.random.default_rng(seed)), Driver(world)
+    pose, driver = start_pose(world, seed), Driver(world)
     for _ in range(steps):
         pose, hit = drive(world, pose, *driver.steer(pose), 0.1)
         assert not hit

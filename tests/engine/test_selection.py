@@ -18,13 +18,14 @@ def no_plan(bundle: Bundle, verify: bool) -> Path:
     raise PlanError('no TensorRT plan is there; run `mobilevlm build-engine`')
 
 
-def machine(*providers: str, plan: bool = False) -> Machine:
+def machine(*providers: str, plan: bool = False, gpu: bool = True) -> Machine:
     def given() -> Sequence[str]:
         if not providers:
             raise BackendError('onnxruntime cannot be imported')
         return providers
 
-    return Machine(given, (lambda bundle, verify: Path('vision.plan')) if plan else no_plan)
+    found = (lambda bundle, verify: Path('vision.plan')) if plan else no_plan
+    return Machine(given, found, lambda: gpu)
 
 
 @pytest.fixture
@@ -59,6 +60,13 @@ def test_each_better_one_is_rejected_with_its_reason(full: Bundle) -> None:
     assert 'build-engine' in selection.rejected['tensorrt']
     assert 'no CUDAExecutionProvider, only CPU' in selection.rejected['onnxruntime_cuda']
     assert selection.describe().startswith('onnxruntime int8; not tensorrt: no TensorRT plan')
+
+
+def test_without_a_gpu_nobody_is_told_to_install_anything_for_one(full: Bundle) -> None:
+    selection = select_encoder(full, EngineConfig(), machine(CPU, gpu=False))
+    assert selection.describe() == (
+        'onnxruntime int8; not tensorrt, onnxruntime_cuda: no NVIDIA GPU here'
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,33 @@
 """What the arguments of vlm.launch.py are made into."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import yaml
 
-from mobilevlm_ros.nodes.launching import LaunchArgumentError, plan, read_number
+from mobilevlm_ros.nodes.launch_arguments import CHOICES, LaunchArgumentError, one_of, read_number
+from mobilevlm_ros.nodes.launching import check_numbers, plan, plan_nodes, shared_file
 
+ROOT = Path(__file__).parents[2]
+NANO = str(ROOT / 'models/nano')
 DEFAULTS = {
     'image': 'image', 'cameras': '', 'camera': '', 'seed': '3', 'bundle': '', 'remaps': '',
-    'autostart': 'true', 'respawn': 'false',
+    'autostart': 'true', 'respawn': 'false', 'respawn_delay': '2.0', 'use_sim_time': '',
+    'params_file': str(ROOT / 'config/vlm.yaml'), 'log_level': 'info', 'composition': 'false',
 }  # fmt: skip
 
 
 def planned(**arguments):
     return plan({**DEFAULTS, **arguments})
+
+
+def refusal(**arguments):
+    with pytest.raises(LaunchArgumentError) as caught:
+        planned(**arguments)
+    return str(caught.value)
 
 
 def test_without_arguments_the_parameters_file_decides():
@@ -57,11 +72,11 @@ def test_one_named_camera_is_remapped_from_the_topic_that_a_single_one_has():
     assert planned(cameras='front=/front/image').remaps == (('image', '/front/image'),)
 
 
-def test_the_node_that_publishes_images_is_started_before_and_in_one_process_if_asked():
-    result = planned(camera='~/clip.mp4', bundle='/models/x')
+def test_the_node_that_publishes_images_is_started_before_and_in_one_process_if_asked(tmp_path):
+    result = planned(camera=str(tmp_path), bundle=NANO)
     assert dict(result.parameters) == {
-        'camera_node': {'path': '~/clip.mp4'},
-        'vlm_node': {'autostart': True, 'bundle': '/models/x'},
+        'camera_node': {'path': str(tmp_path)},
+        'vlm_node': {'autostart': True, 'bundle': NANO},
     }
     assert result.processes(together=False) == [('camera_node',), ('vlm_node',)]
     assert result.processes(together=True) == [('together', 'camera_node', 'vlm_node')]
@@ -77,10 +92,8 @@ def test_remaps_of_the_user_come_first():
 
 @pytest.mark.parametrize(('namespace', 'name'), [('/', '/vlm_node'), ('/a/b', '/a/b/vlm_node')])
 def test_values_are_written_under_full_names_as_yaml_of_the_right_types(namespace, name):
-    text = planned(bundle='123', autostart='false').parameters_file(namespace)
-    assert yaml.safe_load(text) == {
-        name: {'ros__parameters': {'autostart': False, 'bundle': '123'}}
-    }
+    text = planned(bundle=NANO, autostart='false').overrides(namespace)
+    assert yaml.safe_load(text) == {name: {'ros__parameters': {'autostart': False, 'bundle': NANO}}}
 
 
 @pytest.mark.parametrize(
@@ -97,12 +110,92 @@ def test_values_are_written_under_full_names_as_yaml_of_the_right_types(namespac
         ({'image': '/camera//image'}, ["'/camera//image'", 'image:=/camera/image_raw']),
         ({'remaps': 'odom'}, ["'odom'", 'from=to']),
         ({'respawn': 'true', 'autostart': 'false'}, ['needs autostart:=true']),
+        ({'camera': '/nowhere'}, ['camera: /nowhere does not exist', 'a folder of images']),
+        ({'camera': 'Sim'}, ['camera: Sim does not exist', 'or sim']),
+        ({'camera': '~nobody-of-this-name/x'}, ['camera: ~nobody', 'set HOME']),
+        ({'bundle': '/nowhere'}, ['bundle: /nowhere/bundle.json does not exist']),
+        ({'bundle': str(ROOT / 'models')}, ['models/bundle.json does not exist']),
+        ({'params_file': '/nowhere.yaml'}, ['params_file: /nowhere.yaml does not exist']),
+        ({'params_file': ''}, ['params_file', 'cannot be read']),
+        ({'params_file': str(ROOT)}, ['cannot be read', 'Is a directory']),
+        ({'params_file': str(ROOT / 'docs/room.png')}, ['cannot be read']),
+        ({'params_file': str(ROOT / 'config/probes.yaml')}, ['has no parameters', 'ros__param']),
+        ({'params_file': str(ROOT / 'LICENSE')}, ['params_file']),
+        ({'respawn_delay': 'soon'}, ["respawn_delay is 'soon'"]),
     ],
 )
-def test_what_will_not_do_is_named_with_what_would(arguments, words):
-    with pytest.raises(LaunchArgumentError) as caught:
-        planned(**arguments)
-    assert [word for word in words if word not in str(caught.value)] == []
+def test_what_cannot_be_used_is_named_with_what_can(arguments, words):
+    text = refusal(**arguments)
+    assert [word for word in words if word not in text] == []
+    assert '\n' not in text
+
+
+@pytest.mark.parametrize('name', ['autostart', 'composition', 'respawn', 'use_sim_time'])
+def test_a_switch_is_true_or_false(name):
+    assert f"{name} is 'True'; give one of: " in refusal(**{name: 'True'})
+    assert one_of(name).endswith('true, false')
+
+
+def test_every_choice_lists_what_it_may_be():
+    assert one_of('log_level') == 'one of: debug, info, warn, error, fatal'
+    assert one_of('use_sim_time') == "one of: '' (empty), true, false"
+    assert "log_level is 'loud'" in refusal(log_level='loud')
+    with pytest.raises(LaunchArgumentError, match="sim is 'maybe'; give one of: true, false"):
+        plan_nodes({**DEFAULTS, 'sim': 'maybe'}, {})
+    assert CHOICES.keys() & DEFAULTS.keys() == CHOICES.keys() - {'sim'}
+
+
+def test_home_is_expanded_in_every_path(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    (tmp_path / 'model').symlink_to(NANO)
+    (tmp_path / 'my.yaml').write_text('vlm_node: {ros__parameters: {captions: false}}')
+    (tmp_path / 'clip.mp4').touch()
+    result = planned(camera='~/clip.mp4', bundle='~/model/', params_file='~/my.yaml')
+    assert result.params_file == str(tmp_path / 'my.yaml')
+    assert result.parameters['camera_node'] == {'path': str(tmp_path / 'clip.mp4')}
+    assert result.parameters['vlm_node']['bundle'] == str(tmp_path / 'model')
+
+
+@pytest.mark.parametrize(
+    ('text', 'given'),
+    [('', {}), ('true', {'use_sim_time': True}), ('false', {'use_sim_time': False})],
+)
+def test_all_nodes_take_the_time_from_the_same_clock(text, given):
+    result = planned(use_sim_time=text, camera='sim')
+    assert result.parameters['sim_node'] == {'seed': 3, **given}
+    assert result.parameters['vlm_node'] == {'autostart': True, **given}
+    patrol = plan_nodes({**DEFAULTS, 'use_sim_time': text}, {'patrol_node': {}})
+    assert patrol.parameters == {'patrol_node': given}
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        '/**: {ros__parameters: {captions: false}}',
+        '/**/vlm_node: {ros__parameters: {captions: false}}',
+        '{robot: {front: {vlm_node: {ros__parameters: {captions: false}}}}}',
+    ],
+)
+def test_parameters_may_lie_in_namespaces(tmp_path, text):
+    file = tmp_path / 'my.yaml'
+    file.write_text(text)
+    assert planned(params_file=str(file)).params_file == str(file)
+
+
+def test_a_shared_file_is_there_as_long_as_its_process():
+    name = shared_file('{a: 1}')
+    assert os.path.isfile(name)
+    for _ in range(2):  # a process that is started again reads it again
+        assert subprocess.check_output(['cat', name]) == b'{a: 1}'
+    program = 'from mobilevlm_ros.nodes.launching import shared_file; print(shared_file("{}"))'
+    left = subprocess.check_output([sys.executable, '-c', program], text=True)
+    assert not os.path.exists(left.strip())
+
+
+def test_numbers_of_the_demo_are_checked():
+    check_numbers({'seed': '3', 'seconds': '2.5', 'questions': '4'})
+    with pytest.raises(LaunchArgumentError, match="questions is '2.5'"):
+        check_numbers({'questions': '2.5'})
 
 
 @pytest.mark.parametrize('text', ['-1', 'soon', 'nan', 'inf'])

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.ros
 
 ARGUMENTS = {
     'image': 'image', 'cameras': '', 'camera': '', 'seed': '3', 'bundle': '', 'remaps': '',
-    'autostart': 'true', 'respawn': 'false',
+    'autostart': 'true', 'respawn': 'false', 'respawn_delay': '2.0', 'use_sim_time': '',
 }  # fmt: skip
 FAKE = """
 /**/vlm_node: {ros__parameters: {encoder: fake, llm: fake, autostart: false, max_age_s: 0.0}}
@@ -47,9 +47,9 @@ def launch(start_patient, tmp_path):
     """Starts what the launch file would, composed, in the namespace /a, with a fake model."""
 
     def begin(*more, **arguments):
-        planned = plan({**ARGUMENTS, **arguments})
         (tmp_path / 'fake.yaml').write_text(FAKE)
-        (tmp_path / 'given.yaml').write_text(planned.parameters_file('/a'))
+        planned = plan({**ARGUMENTS, 'params_file': str(tmp_path / 'fake.yaml'), **arguments})
+        (tmp_path / 'given.yaml').write_text(planned.overrides('/a'))
         files = [f'--params-file={tmp_path / name}.yaml' for name in ('fake', 'given')]
         words = [word for file in files for word in file.split('=', 1)]
         for old, new in planned.remaps:
@@ -99,8 +99,8 @@ def test_a_signal_ends_all_nodes_in_order(launch, client_in, folder):
 
 
 def test_a_node_that_cannot_be_created_ends_the_process_with_its_reason(launch, processes):
-    assert launch(camera='/nowhere').wait(PATIENCE_S) == 2
-    assert '/nowhere' in processes.log.read_text()
+    assert launch(camera=__file__).wait(PATIENCE_S) == 2
+    assert f'{__file__} is not a video' in processes.log.read_text()
 
 
 def test_a_node_that_fails_ends_the_others_too(start, tmp_path, processes):

@@ -17,7 +17,9 @@ from typing import TextIO
 import rclpy
 from tqdm import tqdm
 
-from mobilevlm_ros.nodes.processes import Processes, RunError, isolate
+from mobilevlm_ros.arguments import Parser, whole
+from mobilevlm_ros.nodes.processes import Processes, isolate
+from mobilevlm_ros.programs import run
 from mobilevlm_ros.trials.fuzz.report import Resources, judge, report
 from mobilevlm_ros.trials.fuzz.run import CAMERAS, WINDOW, Fuzzer
 from mobilevlm_ros.trials.fuzz.series import series
@@ -30,6 +32,9 @@ the node is asked about it. The exit code is 1 if the node ended or hung, a ques
 with exactly one reply, a reply told of a fault of the node or was about an image that cannot be
 read, memory, threads or open files grew beyond limits, or a good question about a good image is
 answered wrongly in the end.
+
+example:
+  ros2 run mobilevlm_ros fuzz --messages 2000 --seed 7
 """
 WARM_UP = 0.05  # of the messages
 IDLE_S = 3.0  # after which a conversation is forgotten, and the image that it was about
@@ -38,6 +43,10 @@ IDLE_S = 3.0  # after which a conversation is forgotten, and the image that it w
 def main(argv: list[str] | None = None) -> int:
     """Send all messages and print what became of them."""
     options = _parser().parse_args(argv)
+    return run('fuzz', lambda: _fuzz(options))
+
+
+def _fuzz(options: argparse.Namespace) -> int:
     isolate(os.environ)
     with (
         TemporaryDirectory() as folder,
@@ -50,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
         fuzzer.connect()
         read = partial(read_usage, processes.pid('vlm_node'))
         began = time.monotonic()
-        resources = run(fuzzer, options.messages, options.seed, read, terminal)
+        resources = send_all(fuzzer, options.messages, options.seed, read, terminal)
         rclpy.try_shutdown()
     findings = fuzzer.findings
     seconds = time.monotonic() - began
@@ -68,7 +77,7 @@ def parameters() -> list[str]:
     ]  # fmt: skip
 
 
-def run(
+def send_all(
     fuzzer: Fuzzer, messages: int, seed: int, read: Callable[[], Usage], terminal: TextIO
 ) -> Resources:
     """Send so many messages; what went wrong is among the fuzzer's findings."""
@@ -110,15 +119,13 @@ def _own_stderr(log: Path) -> Iterator[TextIO]:
             os.dup2(terminal.fileno(), 2)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog='fuzz', description=DESCRIPTION)
-    parser.add_argument('--messages', type=int, default=20_000, help='fuzzed ones')
-    parser.add_argument('--seed', type=int, default=0, help='the messages follow from it')
+def _parser() -> Parser:
+    parser = Parser(prog='fuzz', description=DESCRIPTION)
+    add = parser.add_argument
+    add('--messages', type=whole(1), default=20_000, metavar='N', help='fuzzed ones (20000)')
+    add('--seed', type=whole(0), default=0, metavar='N', help='the messages follow from it (0)')
     return parser
 
 
 if __name__ == '__main__':
-    try:
-        sys.exit(main())
-    except RunError as error:
-        sys.exit(f'fuzz: {error}')
+    sys.exit(main())

@@ -33,7 +33,7 @@ class Plan:
     runs: int
     seconds: float  # each, from the moment when all three robots have seen something
     seed: int  # of the first run's room; each further one has the next that has places to go to
-    bundle: str = ''  # empty: nano
+    bundle: Path | None = None  # nano
     rate: float = 10.0  # frames per second
 
 
@@ -100,12 +100,12 @@ def _start(processes: Processes, mode: str, plan: Plan, room: Room) -> None:
     )
 
 
-def _vlm_parameters(bundle: str) -> list[str]:
+def _vlm_parameters(bundle: Path | None) -> list[str]:
     """Both probes; nothing else takes the model's time."""
     probes = {
         name: {'question': question, 'choices': list(CHOICES[name])}
         for name, question in QUESTIONS.items()
     }
-    given = [f'bundle:={bundle}'] if bundle else []
+    given = [f'bundle:={json.dumps(str(bundle))}'] if bundle else []
     fast = ['captions:=false', 'look:=on_demand', 'look_rate_hz:=30.0', 'probe_rate_hz:=0.0']
     return [*given, *fast, f"probes:='{json.dumps(probes)}'"]

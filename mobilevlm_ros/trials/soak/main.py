@@ -16,8 +16,10 @@ from tempfile import TemporaryDirectory
 import rclpy
 from rclpy.signals import SignalHandlerOptions
 
+from mobilevlm_ros.arguments import Parser, new_file, real
 from mobilevlm_ros.client import VlmClient
-from mobilevlm_ros.nodes.processes import Processes, RunError, isolate
+from mobilevlm_ros.nodes.processes import Processes, isolate
+from mobilevlm_ros.programs import run
 from mobilevlm_ros.trials.soak.cameras import COLOURS, Cameras
 from mobilevlm_ros.trials.soak.questions import uneven
 from mobilevlm_ros.trials.soak.rate import find_rate
@@ -39,6 +41,10 @@ questions are asked about the newest frame of each in turn. Every reply must be 
 right camera, and about the newest frame or the one before. The exit code is 1 if one is not, if a
 camera cannot keep its rate, if memory, threads or open files of vlm_node grow, or if anything is
 left in /dev/shm.
+
+examples:
+  ros2 run mobilevlm_ros soak
+  ros2 run mobilevlm_ros soak --transport compressed --seconds 60 --rate 10 --json soak.json
 """
 SAMPLES = 24  # at least, however short the run
 REMOVED_WITHIN_S = 30.0  # a port that is in no memory any more, but not yet removed
@@ -51,16 +57,15 @@ def main(argv: list[str] | None = None) -> int:
         0 if nothing was wrong, 1 if something was, 2 if it could not go on.
     """
     options = _parser().parse_args(argv)
+    return run('soak', lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
     isolate(os.environ)
-    mapped: set[Path] = set()
     before = set(SHARED.iterdir())  # ports that others left are used again
-    try:
-        with TemporaryDirectory() as logs, _started(Path(logs), options) as (run, pids):
-            soak = _soak(run, pids, options)
-            mapped = shared_files([*pids, os.getpid()])
-    except RunError as error:
-        sys.stderr.write(f'soak: {error}\n')
-        return 2
+    with TemporaryDirectory() as logs, _started(Path(logs), options) as (trial, pids):
+        soak = _soak(trial, pids, options)
+        mapped = shared_files([*pids, os.getpid()])
     soak = soak.ended(_left(mapped - before))
     sys.stdout.write(table(soak) + '\n')
     if options.json:
@@ -155,23 +160,31 @@ class _Watch:
 
 def _rate(text: str) -> float:
     """Zero for `auto`."""
-    return 0.0 if text == 'auto' else float(text)
+    return 0.0 if text == 'auto' else real(0.1, 1000)(text)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='soak',
-        description=DESCRIPTION,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+def _parser() -> Parser:
+    parser = Parser(prog='soak', description=DESCRIPTION)
     add = parser.add_argument
-    add('--transport', choices=('raw', 'compressed'), default='raw', help='of the frames')
-    add('--seconds', type=float, default=600.0, help='how long, after the rate was found')
-    add('--rate', type=_rate, default='auto', help='Hz of each camera; auto: the highest carried')
-    add('--asks', type=float, default=4.0, help='questions a second')
-    add('--every', type=float, default=1.0, help='seconds from one sample of memory to the next')
-    add('--most-growth', type=float, default=10.0, help='MB an hour that memory may grow by')
-    add('--json', type=Path, help='file for all figures')
+    add('--transport', choices=('raw', 'compressed'), default='raw', help='of the frames (raw)')
+    add(
+        '--seconds', type=real(1, 1e6), default=600.0, metavar='S',
+        help='how long, after the rate was found (600)',
+    )  # fmt: skip
+    add(
+        '--rate', type=_rate, default='auto', metavar='HZ',
+        help='of each camera; auto, the highest carried, if not given',
+    )  # fmt: skip
+    add('--asks', type=real(0.1, 1000), default=4.0, metavar='HZ', help='questions a second (4)')
+    add(
+        '--every', type=real(0.05, 3600), default=1.0, metavar='S',
+        help='from one sample of memory to the next (1)',
+    )  # fmt: skip
+    add(
+        '--most-growth', type=real(0, 1e6), default=10.0, metavar='MB',
+        help='an hour that memory may grow by (10)',
+    )  # fmt: skip
+    add('--json', type=new_file, metavar='FILE', help='for all figures')
     return parser
 
 
