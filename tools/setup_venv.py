@@ -189,6 +189,7 @@ class Environment:
     def write_command(self) -> None:
         """Writes bin/mobilevlm. A shebang could hold neither spaces nor a long path."""
         command = self.folder / 'bin' / 'mobilevlm'
+        command.unlink(missing_ok=True)  # what CMake installed is a link to the source
         script = self.folder / 'lib' / 'mobilevlm_ros' / 'mobilevlm'
         command.write_text(
             f'#!/bin/sh\nexec {shlex.quote(str(self.python))} {shlex.quote(str(script))} "$@"\n',

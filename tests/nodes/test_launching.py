@@ -1,6 +1,5 @@
 """What the arguments of vlm.launch.py are made into."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -93,7 +92,8 @@ def test_remaps_of_the_user_come_first():
 @pytest.mark.parametrize(('namespace', 'name'), [('/', '/vlm_node'), ('/a/b', '/a/b/vlm_node')])
 def test_values_are_written_under_full_names_as_yaml_of_the_right_types(namespace, name):
     text = planned(bundle=NANO, autostart='false').overrides(namespace)
-    assert yaml.safe_load(text) == {name: {'ros__parameters': {'autostart': False, 'bundle': NANO}}}
+    values = {'autostart': False, 'bundle': NANO}
+    assert yaml.safe_load(text) == {name: {'ros__parameters': values}}
 
 
 @pytest.mark.parametrize(
@@ -184,17 +184,17 @@ def test_parameters_may_lie_in_namespaces(tmp_path, text):
 
 def test_a_shared_file_is_there_as_long_as_its_process():
     name = shared_file('{a: 1}')
-    assert os.path.isfile(name)
+    assert Path(name).is_file()
     for _ in range(2):  # a process that is started again reads it again
         assert subprocess.check_output(['cat', name]) == b'{a: 1}'
     program = 'from mobilevlm_ros.nodes.launching import shared_file; print(shared_file("{}"))'
     left = subprocess.check_output([sys.executable, '-c', program], text=True)
-    assert not os.path.exists(left.strip())
+    assert not Path(left.strip()).exists()
 
 
 def test_numbers_of_the_demo_are_checked():
     check_numbers({'seed': '3', 'seconds': '2.5', 'questions': '4'})
-    with pytest.raises(LaunchArgumentError, match="questions is '2.5'"):
+    with pytest.raises(LaunchArgumentError, match=r"questions is '2\.5'"):
         check_numbers({'questions': '2.5'})
 
 
