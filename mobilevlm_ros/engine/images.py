@@ -50,8 +50,9 @@ def read_image(path: Path | str) -> Pixels:
     try:
         with user_path(path).open('rb') as file:
             data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise ImageError(f'{path} cannot be read: {error.strerror}; check the path') from error
+    except (OSError, ConfigError) as error:
+        reason = getattr(error, 'strerror', error)
+        raise ImageError(f'{path} cannot be read: {reason}; check the path') from error
     if len(data) > MOST_BYTES:
         raise ImageError(f'{path} has more than {MOST_BYTES} bytes; scale the image down')
     return decode_image(data, str(path))

@@ -16,7 +16,7 @@ def user_path(path: Path | str) -> Path:
     """
     text = os.fspath(path)
     if '\0' in text:
-        raise ConfigError(f'the path {text!r} has a zero byte in it; check where it comes from')
+        raise ConfigError(f'the path {text!r} has a zero byte in it')
     try:
         text.encode()
     except UnicodeEncodeError as error:

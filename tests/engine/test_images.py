@@ -91,7 +91,7 @@ def test_a_path_that_has_no_image_is_refused(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(images, 'MOST_BYTES', 1000)
-    with pytest.raises(ImageError, match=r'more than 1000 bytes|cannot be read: embedded null'):
+    with pytest.raises(ImageError, match=r'more than 1000 bytes|cannot be read: .*zero byte'):
         read_image(path)
 
 
