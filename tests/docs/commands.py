@@ -16,6 +16,7 @@ from unittest.mock import MagicMock, patch
 import yaml
 
 from mobilevlm_ros.cli.main import overview
+from mobilevlm_ros.nodes.launch_arguments import check_choices
 from tests.docs.messages import fill, interface
 from tests.docs.pages import ROOT
 
@@ -96,7 +97,9 @@ def check_ros2(arguments: list[str]) -> None:
             pass  # of a running node
         case ['launch'] | ['launch', '...'] | ['param', 'set']:
             pass  # only spoken of
-        case ['security', *_]:
+        case ['topic', 'pub', *_, kind, values]:
+            fill(interface(kind)(), yaml.safe_load(values))
+        case ['security', *_] | ['run', 'v4l2_camera', *_]:
             pass  # not ours
         case _:
             raise ValueError('nothing is known of this')
@@ -109,8 +112,8 @@ def check_launch(file: str, arguments: list[str]) -> None:
         if argument == '--show-args':
             continue
         name, _, value = argument.partition(':=')
-        choices = declared[name].get('choices')
-        assert not choices or value in choices, f'{argument}: one of {choices}'
+        assert name in declared, f'{file} has no argument {name}'
+        check_choices({name: value})
 
 
 def launch_arguments(file: str) -> dict[str, dict[str, Any]]:
