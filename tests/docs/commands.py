@@ -15,6 +15,7 @@ from unittest.mock import MagicMock, patch
 
 import yaml
 
+from mobilevlm_ros.arguments import any_path, file, folder, new_file, new_folder
 from mobilevlm_ros.cli.main import overview
 from mobilevlm_ros.nodes.launch_arguments import check_choices
 from tests.docs.messages import fill, interface
@@ -24,6 +25,8 @@ from tests.docs.pages import ROOT
 LAUNCH = ('launch', 'launch.actions', 'launch.event_handlers', 'launch.events.process',
           'launch.launch_description_sources', 'launch.substitutions', 'launch_ros',
           'launch_ros.actions', 'launch_ros.substitutions', 'launch_ros.utilities')
+
+PLACES = (file, folder, new_file, new_folder)
 
 
 def commands(text: str) -> Iterator[list[str]]:
@@ -70,6 +73,9 @@ def check_mobilevlm(arguments: list[str]) -> None:
         module = importlib.import_module(f'mobilevlm_ros.cli.{verb.replace("-", "_")}')
         parser = argparse.ArgumentParser()
         module.configure(parser)
+        for action in parser._actions:
+            if action.type in PLACES:
+                action.type = any_path  # what a page speaks of need not be there
         parser.parse_args(arguments[1:])
 
 

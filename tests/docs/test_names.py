@@ -35,7 +35,7 @@ FOREIGN = {
     'POWER_MODEL', 'jetson_clocks', 'libnvdla_compiler',
     'behaviortree_cpp_v3', 'bt_navigator', 'plugin_lib_names',
     'DGGML_CUDA_NO_VMM', 'json_schema_to_gbnf', 'llama_sampler_accept',
-    'llama_sampler_init_grammar', 'srv_name',
+    'llama_sampler_init_grammar', 'srv_name', 'image_tools', 'usb_cam', 'usb_cam_node_exe',
 }  # fmt: skip
 
 
