@@ -22,7 +22,7 @@ from mobilevlm_ros.engine.bundle import Bundle, load_bundle
 from mobilevlm_ros.engine.config import EngineConfig
 from mobilevlm_ros.engine.encoder import VisionEncoder, create_encoder
 from mobilevlm_ros.engine.frames import HeldFrame
-from mobilevlm_ros.engine.freshness import Age, age_of, stale, steady_s
+from mobilevlm_ros.engine.freshness import Freshness, steady_s
 from mobilevlm_ros.engine.generation import Patience, never
 from mobilevlm_ros.engine.language import Language
 from mobilevlm_ros.engine.llm import LanguageModel, create_llm, shared_cells
@@ -30,16 +30,7 @@ from mobilevlm_ros.engine.preprocess import Preprocessor
 from mobilevlm_ros.engine.regions import crop
 from mobilevlm_ros.engine.sequences import sequences_needed
 from mobilevlm_ros.engine.timing import Arrival, ms_since
-from mobilevlm_ros.engine.types import (
-    WHOLE,
-    Answer,
-    Chunk,
-    Floats,
-    Frame,
-    Header,
-    Question,
-    Timing,
-)
+from mobilevlm_ros.engine.types import WHOLE, Answer, Chunk, Floats, Frame, Question, Timing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,10 +89,10 @@ class Engine:
         self.bundle = bundle
         self.config = config or EngineConfig()
         self.backend = f'{encoder.name}, {llm.name}'
-        self.steady_s = steady_s
-        self.language = Language(bundle, llm, self.config, self.age_s, self.backend)
+        self.freshness = Freshness(clock, steady_s, self.config.max_age_s)
+        age_s = self.freshness.age_s
+        self.language = Language(bundle, llm, self.config, age_s, self.backend)
         self._encoder = encoder
-        self._clock = clock
         size = bundle.vision.image_size
         self._pixels = np.empty((1, 3, size, size), np.float32)
         self._preprocess = Preprocessor(bundle.vision)
@@ -114,7 +105,7 @@ class Engine:
     def encode(self, frame: Frame) -> EncodedFrame:
         """Turn a frame into visual tokens."""
         self._check_open()
-        age_ms = self.age_s(frame.header) * 1e3
+        age_ms = self.freshness.age_s(frame.header) * 1e3
         begin = time.perf_counter()
         self._preprocess(frame.pixels, out=self._pixels[0])
         visual = self._encoder.encode(self._pixels)[0]
@@ -187,34 +178,9 @@ class Engine:
         finally:
             self.language.scheduler.drop(job)
 
-    def age_s(self, header: Header) -> float:
-        """Seconds since an image was taken, by its stamp or its arrival; 0: neither is known."""
-        return self._age(header).seconds
-
-    def max_age_s(self, question: Question) -> float:
-        """The age up to which a frame may be to answer this question; infinite for any."""
-        return question.max_age_s or self.config.max_age_s or math.inf
-
     def deadline(self, question: Question, arrival: Arrival) -> float:
         """When to end the answer, on time.perf_counter."""
         return arrival.at + (question.deadline_s or self.config.deadline_s or math.inf)
-
-    def is_stale(self, question: Question, held: HeldFrame, looked: bool = False) -> bool:
-        """Whether a camera's held frame is older than a question allows.
-
-        Args:
-            question: which.
-            held: its frame.
-            looked: the frame was encoded for this question; the time that took does not count.
-        """
-        age_s = self.age_s(held.latest.header) - (held.look_s if looked else 0.0)
-        return not held.own and age_s > self.max_age_s(question)
-
-    def check_age(self, question: Question, held: HeldFrame, looked: bool = False) -> None:
-        """Raise StaleImageError if `is_stale`."""
-        if self.is_stale(question, held, looked):
-            age = self._age(held.latest.header)
-            raise errors.StaleImageError(stale(age, self.max_age_s(question)))
 
     def close(self) -> None:
         """Free both models. Nothing may be asked afterwards."""
@@ -228,9 +194,6 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _age(self, header: Header) -> Age:
-        return age_of(header, self._clock(), self.steady_s())
 
     def _check_open(self) -> None:
         if self._closed:
@@ -271,7 +234,7 @@ class Engine:
             held = self.language.find(camera, session=question.session)
             if held is None:
                 raise errors.no_image(camera)
-            self.check_age(question, held)
+            self.freshness.check(question, held)
             if question.roi == WHOLE:
                 return held
             frame = held.latest

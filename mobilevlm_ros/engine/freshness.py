@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from mobilevlm_ros.engine.types import Header
+from mobilevlm_ros.engine.errors import StaleImageError
+from mobilevlm_ros.engine.frames import HeldFrame
+from mobilevlm_ros.engine.types import Header, Question
 
 APART_S = 1.0  # between a stamp and the clock at the image's arrival, before it counts as a fault
 
@@ -77,3 +81,51 @@ def stale(age: Age, most_s: float) -> str:
         f'the image is {age.seconds:.2f} s old and {limit}; it arrived {arrived_s:.2f} s ago, so '
         'that it was late: allow an older image'
     )
+
+
+class Freshness:
+    """Judges whether images are young enough for questions about them."""
+
+    def __init__(
+        self, clock: Callable[[], int], steady_s: Callable[[], float], most_s: float
+    ) -> None:
+        """Judge by these clocks.
+
+        Args:
+            clock: what stamps are compared with; nanoseconds.
+            steady_s: what arrival is measured on; seconds.
+            most_s: the age that questions allow that do not say; 0: any.
+        """
+        self.steady_s = steady_s
+        self._clock = clock
+        self._most_s = most_s
+
+    def age_s(self, header: Header) -> float:
+        """Seconds since an image was taken, by its stamp or its arrival; 0: neither is known."""
+        return self._age(header).seconds
+
+    def is_old(self, question: Question, header: Header) -> bool:
+        """Whether an image is older than a question allows."""
+        return self.age_s(header) > self._limit_s(question)
+
+    def is_stale(self, question: Question, held: HeldFrame, looked: bool = False) -> bool:
+        """Whether a camera's held frame is older than a question allows.
+
+        Args:
+            question: which.
+            held: its frame.
+            looked: the frame was encoded for this question; the time that took does not count.
+        """
+        age_s = self.age_s(held.latest.header) - (held.look_s if looked else 0.0)
+        return not held.own and age_s > self._limit_s(question)
+
+    def check(self, question: Question, held: HeldFrame, looked: bool = False) -> None:
+        """Raise StaleImageError if a held frame `is_stale`."""
+        if self.is_stale(question, held, looked):
+            raise StaleImageError(stale(self._age(held.latest.header), self._limit_s(question)))
+
+    def _age(self, header: Header) -> Age:
+        return age_of(header, self._clock(), self.steady_s())
+
+    def _limit_s(self, question: Question) -> float:
+        return question.max_age_s or self._most_s or math.inf

@@ -78,6 +78,10 @@ class CameraSlot:
             return self.unchanged[1]
         return self.held_frame
 
+    def unchanged_s(self, now: float) -> float:
+        """How long ago the held frame was encoded, if newer ones show the same; 0: none does."""
+        return now - self.encoded_at if self.latest is not self.held_frame else 0.0
+
     @property
     def coming(self) -> bool:
         """Whether a newer frame than the held one is there."""

@@ -120,7 +120,7 @@ class Talker:
                 return None
             if self._renews(request, held):
                 return None
-            self._engine.check_age(request.question, held, looked=request.waits)
+            self._engine.freshness.check(request.question, held, looked=request.waits)
         if request.question.roi == WHOLE:
             return held
         request.image = crop(held.latest, request.question.roi)

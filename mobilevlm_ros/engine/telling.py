@@ -43,6 +43,7 @@ class Captions:
         self._wanted = wanted
         self.cameras: dict[str, Captioner] = {}
         self._engine = engine
+        self._freshness = engine.freshness
         self._settings = gate_settings(engine.config)
         self._question = Question(engine.bundle.caption_question, priority=CAPTION)
         drafts = on_caption is not None and engine.config.drafts
@@ -64,7 +65,7 @@ class Captions:
         """Begin those that are due and find room; none about a view that has become old."""
         for camera, captioner in self.cameras.items():
             held = self._engine.language.find(camera)
-            if held is None or self._engine.is_stale(self._question, held, looked=True):
+            if held is None or self._freshness.is_stale(self._question, held, looked=True):
                 continue
             if captioner.repeat and captioner.said is not None:
                 again = self._again(captioner.said, held, captioner.encoded_s)
@@ -91,7 +92,7 @@ class Captions:
     def _again(self, said: Answer, held: HeldFrame, encoded_s: float) -> Answer:
         """A caption as one of the newest frame that shows the same."""
         header = held.header()
-        age_ms = self._engine.age_s(header) * 1e3
+        age_ms = self._freshness.age_s(header) * 1e3
         unchanged_ms = (header.arrived_s - encoded_s) * 1e3
         timing = Timing(image_age_ms=age_ms, final_age_ms=age_ms, unchanged_ms=unchanged_ms)
         return replace(

@@ -85,7 +85,7 @@ class EngineWorker:
 
     def offer(self, camera: str, source: FrameSource) -> None:
         """The same for a frame that is yet to be decoded: by the vision thread, if ever."""
-        arrived_s = self._engine.steady_s()
+        arrived_s = self._engine.freshness.steady_s()
         with self._changed:
             self._board.show(camera, source, arrived_s)
             self._changed.notify_all()
@@ -156,12 +156,10 @@ class EngineWorker:
         self.close()
 
     def _is_old(self, question: Question, slot: CameraSlot) -> bool:
-        """Whether the frame that is held is too old for a question, or unchanged for too long."""
-        assert slot.latest is not None
+        """Whether the held frame is too old for a question, or has been unchanged for too long."""
         again_s = self._engine.config.look_again_s or math.inf
-        if slot.unchanged and time.perf_counter() - slot.encoded_at > again_s:
-            return True
-        return self._engine.age_s(slot.latest.header) > self._engine.max_age_s(question)
+        old = slot.latest is None or self._engine.freshness.is_old(question, slot.latest.header)
+        return old or slot.unchanged_s(time.perf_counter()) > again_s
 
     def _look_period_s(self) -> float:
         config = self._engine.config

@@ -64,3 +64,18 @@ def test_an_infinite_period_means_only_when_asked_for(wanted: int) -> None:
     slot = CameraSlot(period_s=math.inf)
     slot.show(frame(1))
     assert slot.due(wanted) == (-math.inf if wanted else math.inf)
+
+
+def test_a_frame_found_unchanged_confirms_the_one_that_was_encoded_before_it_alone() -> None:
+    slot, newer = CameraSlot(), frame(2)
+    slot.show(frame(1))
+    number, first = slot.take(now=0.0)
+    slot.encoding = number
+    slot.show(newer)
+    number, _ = slot.take(now=1.0)
+    slot.skip(number, newer)
+    assert slot.latest is None and slot.unchanged_s(9.0) == 0
+    slot.hold(1, encoded(first), Timing(), now=2.0)
+    assert slot.latest is newer and slot.unchanged_s(9.0) == 9.0
+    slot.hold(3, encoded(first), Timing(), now=3.0)
+    assert slot.latest is first
