@@ -61,12 +61,8 @@ class EngineWorker:
         views = gate or ChangedViews(gate_settings(engine.config))
         self._gate = views if on_change else None
         self._changed = threading.Condition()
-        self._board = Board(
-            self._look_period_s(),
-            engine.config.look == 'on_demand',
-            engine.config.queue_size,
-            self._is_old,
-        )
+        on_demand, queue_size = engine.config.look == 'on_demand', engine.config.queue_size
+        self._board = Board(self._look_period_s(), on_demand, queue_size, self._is_old)
         self._captions = Captions(engine, on_caption, captions_wanted)
         self._talker = Talker(engine, self._board, self._changed, self._captions)
         self._closed: Exception | None = None
@@ -163,9 +159,8 @@ class EngineWorker:
 
     def _look_period_s(self) -> float:
         config = self._engine.config
-        if config.look == 'on_demand':
-            return math.inf
-        return 1 / config.look_rate_hz if config.look_rate_hz else 0.0
+        period_s = 1 / config.look_rate_hz if config.look_rate_hz else 0.0
+        return math.inf if config.look == 'on_demand' else period_s
 
     def _request(
         self,
