@@ -318,7 +318,6 @@ KINDS = [
 ]  # fmt: skip
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize('after', ['cancel', 'deadline'])
 def test_nano_ends_whatever_it_is_asked_whenever_that_is_cut(start, client, quiet, after):
     start('vlm_node', captions='false', max_age_s=0.0)

@@ -113,7 +113,7 @@ def test_a_conversation_without_a_camera_keeps_to_the_age_that_the_camera_allows
 
 def test_a_conversation_may_be_about_the_newest_image_of_the_only_camera(asked):
     stamp_ns = asked.show(90)
-    asked.spin(0.3)
+    asked.settle()
     answer = asked.ask(session='tour', frame=Query.NEWEST).answer
     assert stamp_to_ns(answer.header.stamp) == stamp_ns
 
