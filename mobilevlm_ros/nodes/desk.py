@@ -33,10 +33,10 @@ from mobilevlm_ros.nodes.conversions import (
     query_to_question,
     stamp_to_ns,
 )
-from mobilevlm_ros.nodes.errands import Errand
+from mobilevlm_ros.nodes.pending_query import PendingQuery
 
 OnChunk = Callable[[Chunk], None]
-OnErrand = Callable[[Errand], None]
+OnPending = Callable[[PendingQuery], None]
 
 
 def nothing(_: Any) -> None:
@@ -79,14 +79,14 @@ class Desk:
         self._cameras = cameras
         self._queued = queued
         self._images = ThreadPoolExecutor(1, 'images')  # decodes those that queries bring along
-        self._errands: set[Errand] = set()
+        self._pending: set[PendingQuery] = set()
 
     async def answer(
         self,
         query: Query,
         defaults: Question,
         on_chunk: OnChunk = nothing,
-        on_errand: OnErrand = nothing,
+        on_pending: OnPending = nothing,
     ) -> tuple[Status, Answer]:
         """Answer a query; cancelled or too late, with what there is by then.
 
@@ -94,39 +94,39 @@ class Desk:
             query: what to ask.
             defaults: what its zeros mean.
             on_chunk: gets each piece of the answer, from another thread.
-            on_errand: gets what the query can be cancelled by.
+            on_pending: gets what the query can be cancelled by.
 
         Raises:
             MobileVlmError: if there is no answer.
         """
         question = query_to_question(query, defaults)
-        errand = Errand(self._node, question, self._camera(query))
-        self._errands.add(errand)
-        on_errand(errand)
+        pending = PendingQuery(self._node, question, self._camera(query))
+        self._pending.add(pending)
+        on_pending(pending)
         try:
-            reply = await self._submit(errand, query, on_chunk)
+            reply = await self._submit(pending, query, on_chunk)
             self._queued(self._worker.load().waiting)
-            answer = await errand.answered(reply)
+            answer = await pending.answered(reply)
             return answer_to_status(answer), answer
         except NoImageError as error:
-            raise error if errand.camera else self._cameras.explained(error) from None
+            raise error if pending.camera else self._cameras.explained(error) from None
         except InterruptionError as end:
-            return error_to_status(end), self._unanswered(errand, end.finish_reason)
+            return error_to_status(end), self._unanswered(pending, end.finish_reason)
         except ClosedError as end:
-            return error_to_status(end), self._unanswered(errand, 'cancelled')
+            return error_to_status(end), self._unanswered(pending, 'cancelled')
         finally:
-            self._errands.discard(errand)
+            self._pending.discard(pending)
 
     def close(self) -> Sequence[Reply]:
         """End all that is asked; returns what ends at the next token, with what there is."""
-        for errand in self._errands:
-            errand.end(ClosedError('vlm_node stops; ask again when it is active'))
+        for pending in self._pending:
+            pending.end(ClosedError('vlm_node stops; ask again when it is active'))
         self._images.shutdown(wait=False, cancel_futures=True)
-        return [errand.reply for errand in self._errands if errand.reply is not None]
+        return [pending.reply for pending in self._pending if pending.reply is not None]
 
-    def _unanswered(self, errand: Errand, finish_reason: str) -> Answer:
+    def _unanswered(self, pending: PendingQuery, finish_reason: str) -> Answer:
         return self._worker.unanswered(
-            errand.question, errand.arrival, finish_reason, errand.camera
+            pending.question, pending.arrival, finish_reason, pending.camera
         )
 
     def _camera(self, query: Query) -> str:
@@ -139,12 +139,12 @@ class Desk:
             self._cameras.check_single('frame is not HELD and session is given without camera')
         return self._cameras.named(query.camera)
 
-    async def _submit(self, errand: Errand, query: Query, on_chunk: OnChunk) -> Reply:
-        question, camera = errand.question, errand.camera
-        submit = partial(self._worker.submit, on_chunk=on_chunk, arrival=errand.arrival)
+    async def _submit(self, pending: PendingQuery, query: Query, on_chunk: OnChunk) -> Reply:
+        question, camera = pending.question, pending.camera
+        submit = partial(self._worker.submit, on_chunk=on_chunk, arrival=pending.arrival)
         if query.image.data:
-            return submit(question, frame=await self._decode(errand, query))
-        errand.check()
+            return submit(question, frame=await self._decode(pending, query))
+        pending.check()
         named = query.frame == Query.STAMP
         if not query.max_age.sec and not query.max_age.nanosec:
             # Whoever names a stamp knows how old the image is.
@@ -157,28 +157,28 @@ class Desk:
             return submit(question, camera, stamp_ns=stamp_to_ns(query.stamp))
         newest = query.frame == Query.NEWEST
         if query.frame == Query.NEXT:
-            await self._next(errand, self._cameras.configs[camera].silent_after_s)
+            await self._next(pending, self._cameras.configs[camera].silent_after_s)
             newest = True
         return submit(question, camera, newest=self._cameras.prepare(camera, newest))
 
-    async def _decode(self, errand: Errand, query: Query) -> Any:
+    async def _decode(self, pending: PendingQuery, query: Query) -> Any:
         job = self._images.submit(compressed_to_frame, query.image)
-        return await errand.wait(
+        return await pending.wait(
             job,
-            errand.left_s,
+            pending.left_s,
             lambda: DeadlineError('the deadline passed while the image was decoded'),
         )
 
-    async def _next(self, errand: Errand, silent_after_s: float) -> None:
+    async def _next(self, pending: PendingQuery, silent_after_s: float) -> None:
         """Wait for an image; until the deadline, or without one for as long as may be silence."""
-        limited = math.isfinite(errand.left_s)
-        within_s = errand.left_s if limited else silent_after_s
+        limited = math.isfinite(pending.left_s)
+        within_s = pending.left_s if limited else silent_after_s
 
         def late() -> DeadlineError | NoImageError:
-            absence = self._cameras.absence(errand.camera)
-            text = f'no image from {errand.camera} came within {within_s:.3g} s: {absence}'
+            absence = self._cameras.absence(pending.camera)
+            text = f'no image from {pending.camera} came within {within_s:.3g} s: {absence}'
             return DeadlineError(text) if limited else NoImageError(text)
 
         arrived = Future()
-        self._cameras.wait(errand.camera, arrived)
-        await errand.wait(arrived, within_s, late)
+        self._cameras.wait(pending.camera, arrived)
+        await pending.wait(arrived, within_s, late)

@@ -15,15 +15,15 @@ from mobilevlm_ros.action import AskStream
 from mobilevlm_ros.engine import Answer, Chunk
 from mobilevlm_ros.msg import Query, Status
 from mobilevlm_ros.nodes.conversions import answer_to_message
-from mobilevlm_ros.nodes.desk import OnChunk, OnErrand
-from mobilevlm_ros.nodes.errands import Errand
+from mobilevlm_ros.nodes.desk import OnChunk, OnPending
+from mobilevlm_ros.nodes.pending_query import PendingQuery
 
 RESULT_KEPT_S = 60  # for whoever asks late; 15 minutes by default, for every answer
 # How many may be on their way; ten by default, and the rest is lost.
 PIECES = 1024  # of answers
 GOALS = 200  # and their results
-# Answers a query: (query, on_chunk, on_errand) to its status, and the answer if there is one.
-Serve = Callable[[Query, OnChunk, OnErrand], Awaitable[tuple[Status, Answer | None]]]
+# Answers a query: (query, on_chunk, on_pending) to its status, and the answer if there is one.
+Serve = Callable[[Query, OnChunk, OnPending], Awaitable[tuple[Status, Answer | None]]]
 
 
 class Streams:
@@ -39,7 +39,7 @@ class Streams:
         """
         self._serve = serve
         self._rejects = rejects
-        self._errands: dict[bytes, Errand] = {}  # of the goals that run
+        self._pending: dict[bytes, PendingQuery] = {}  # of the goals that run
         self._running = 0
         qos = QoSProfile(depth=GOALS)
         self._server = ActionServer(
@@ -67,9 +67,9 @@ class Streams:
         return GoalResponse.REJECT if reject else GoalResponse.ACCEPT
 
     def _cancel(self, goal: ServerGoalHandle) -> CancelResponse:
-        errand = self._errands.get(bytes(goal.goal_id.uuid))
-        if errand is not None:
-            errand.cancel()
+        pending = self._pending.get(bytes(goal.goal_id.uuid))
+        if pending is not None:
+            pending.cancel()
         return CancelResponse.ACCEPT
 
     def _begin(self, goal: ServerGoalHandle) -> None:
@@ -82,19 +82,19 @@ class Streams:
             status, answer = await self._serve(
                 goal.request.query,
                 _feed(goal),
-                lambda errand: self._keep(goal, key, errand),
+                lambda pending: self._keep(goal, key, pending),
             )
         finally:
             self._running -= 1
-            self._errands.pop(key, None)
+            self._pending.pop(key, None)
         _settle(goal, status)
         message = answer_to_message(answer) if answer else AskStream.Result().answer
         return AskStream.Result(status=status, answer=message)
 
-    def _keep(self, goal: ServerGoalHandle, key: bytes, errand: Errand) -> None:
-        self._errands[key] = errand
+    def _keep(self, goal: ServerGoalHandle, key: bytes, pending: PendingQuery) -> None:
+        self._pending[key] = pending
         if goal.is_cancel_requested:  # before there was anything to cancel
-            errand.cancel()
+            pending.cancel()
 
 
 def _feed(goal: ServerGoalHandle) -> OnChunk:

@@ -40,7 +40,7 @@ from mobilevlm_ros.nodes.conversions import (
     error_to_status,
     status_name,
 )
-from mobilevlm_ros.nodes.desk import Desk, OnChunk, OnErrand, defaults_of, nothing
+from mobilevlm_ros.nodes.desk import Desk, OnChunk, OnPending, defaults_of, nothing
 from mobilevlm_ros.nodes.errors import NotActiveError
 from mobilevlm_ros.nodes.parameters import Parameters
 from mobilevlm_ros.nodes.params import declare
@@ -233,13 +233,13 @@ class VlmNode(LifecycleNode):
         return response
 
     async def _serve(
-        self, query: Query, on_chunk: OnChunk = nothing, on_errand: OnErrand = nothing
+        self, query: Query, on_chunk: OnChunk = nothing, on_pending: OnPending = nothing
     ) -> tuple[Status, Answer | None]:
         """Every request ends here, with exactly one status."""
         self._asking += 1
         answer = None
         try:
-            status, answer = await self._answer(query, on_chunk, on_errand)
+            status, answer = await self._answer(query, on_chunk, on_pending)
         except MobileVlmError as error:
             status = error_to_status(error)
         except Exception as error:
@@ -257,12 +257,12 @@ class VlmNode(LifecycleNode):
         return True
 
     async def _answer(
-        self, query: Query, on_chunk: OnChunk, on_errand: OnErrand
+        self, query: Query, on_chunk: OnChunk, on_pending: OnPending
     ) -> tuple[Status, Answer]:
         if self._serving is None or not self._active:
             raise NotActiveError('vlm_node is not active; configure and activate it, then ask')
         defaults = defaults_of(self._settings.get(EngineConfig))
-        status, answer = await self._serving.desk.answer(query, defaults, on_chunk, on_errand)
+        status, answer = await self._serving.desk.answer(query, defaults, on_chunk, on_pending)
         if not answer.unanswered:
             self._cameras.answered(answer.camera)
         return status, answer

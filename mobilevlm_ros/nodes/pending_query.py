@@ -21,7 +21,7 @@ from mobilevlm_ros.engine import (
 from mobilevlm_ros.nodes.clocks import steady_timer
 
 
-class Errand:
+class PendingQuery:
     """Awaits what a query needs, in the executor's thread; nothing there blocks."""
 
     def __init__(self, node: Node, question: Question, camera: str) -> None:
