@@ -9,7 +9,6 @@ import signal
 import sys
 
 import rclpy
-from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
 from mobilevlm_ros.arguments import Parser, any_path, new_folder, real, whole
@@ -17,6 +16,7 @@ from mobilevlm_ros.demo.report import Report
 from mobilevlm_ros.demo.run import DemoRun
 from mobilevlm_ros.engine import load_bundle
 from mobilevlm_ros.nodes.processes import Processes, isolate
+from mobilevlm_ros.nodes.starting import start_ros
 from mobilevlm_ros.programs import run
 from mobilevlm_ros.sim.world import random_world
 
@@ -55,7 +55,7 @@ def _run(options: argparse.Namespace) -> int:
             signal.signal(number, processes.interrupt)
         if not options.attach:
             _start(processes, options)
-        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        start_ros()
         try:
             drive = DemoRun(world, options.seed, processes, report).drive
             drive(options.seconds, options.questions)

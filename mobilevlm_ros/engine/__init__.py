@@ -34,6 +34,7 @@ from mobilevlm_ros.engine.fake import (
 from mobilevlm_ros.engine.freshness import Age, age_of, steady_s
 from mobilevlm_ros.engine.gates import Gate
 from mobilevlm_ros.engine.images import decode_image, image_paths, is_image_path, read_image
+from mobilevlm_ros.engine.paths import user_path
 from mobilevlm_ros.engine.requests import Reply
 from mobilevlm_ros.engine.timing import Arrival, ms_since
 from mobilevlm_ros.engine.types import (
@@ -109,4 +110,5 @@ __all__ = [
     'read_image',
     'setting',
     'steady_s',
+    'user_path',
 ]

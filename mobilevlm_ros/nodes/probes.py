@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from mobilevlm_ros.engine import PROBE, Answer, ConfigError, Question, QuestionError
+from mobilevlm_ros.engine import PROBE, Answer, ConfigError, Question, QuestionError, user_path
 from mobilevlm_ros.msg import Finding, Scene
 from mobilevlm_ros.nodes.conversions import ns_to_stamp, timing_to_message
 
@@ -42,7 +42,7 @@ def read_probes(text: str, file: str, folder: Path) -> tuple[Probe, ...]:
         raise ConfigError('give probes or probes_file, not both')
     if not file:
         return parse_probes(text)
-    path = folder / file
+    path = folder / user_path(file)
     try:
         with path.open(encoding='utf-8') as stream:
             return parse_probes(stream.read(MOST_BYTES + 1))

@@ -15,11 +15,11 @@ from typing import Protocol
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.signals import SignalHandlerOptions
 
-from mobilevlm_ros.engine import ConfigError, MobileVlmError
+from mobilevlm_ros.engine import MobileVlmError
 from mobilevlm_ros.nodes.allocation import return_large_blocks
 from mobilevlm_ros.nodes.shared_memory import free_segments
+from mobilevlm_ros.nodes.starting import start_ros
 
 STOP_WITHIN_S = 0.6  # for requests in progress to end and be answered
 RESULTS_S = 0.1  # then, for rclpy to send the results of actions, which it does a turn later
@@ -53,7 +53,7 @@ def run_together(creates: Sequence[Callable[[], Runnable]], argv: list[str] | No
     return_large_blocks()
     stop = _StopSignal()
     try:
-        _init(argv)
+        start_ros(argv)
         _spin_all([create() for create in creates], stop)
         stop.heeded = True
     except MobileVlmError as error:
@@ -65,13 +65,6 @@ def run_together(creates: Sequence[Callable[[], Runnable]], argv: list[str] | No
         if stop.received:  # a thread may still hold the node, and not come back in time
             free_segments()
     return 0
-
-
-def _init(argv: list[str] | None) -> None:
-    try:
-        rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
-    except RuntimeError as error:  # RCLError, of arguments and parameter files
-        raise ConfigError(f'ROS refuses the arguments: {error}') from error
 
 
 def _spin_all(nodes: Sequence[Runnable], stop: _StopSignal) -> None:

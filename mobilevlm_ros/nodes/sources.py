@@ -11,7 +11,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevlm_ros.engine import ConfigError, ImageError, image_paths, is_image_path, read_image
+from mobilevlm_ros.engine import (
+    ConfigError,
+    ImageError,
+    image_paths,
+    is_image_path,
+    read_image,
+    user_path,
+)
 
 Pixels = NDArray[np.uint8]
 
@@ -31,7 +38,7 @@ def open_source(path: str) -> Source:
     Raises:
         ConfigError: if there is nothing there that can be played.
     """
-    place = Path(path).expanduser()
+    place = user_path(path)
     if not path or not place.exists():
         raise ConfigError(f'path {path!r} does not exist; give a folder of images or a video file')
     if place.is_dir():

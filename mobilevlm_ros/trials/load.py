@@ -26,6 +26,7 @@ from mobilevlm_ros.client import Answer, RefusedError, VlmClient, VlmClientError
 from mobilevlm_ros.nodes.conversions import rgb_to_image
 from mobilevlm_ros.nodes.processes import Processes, RunError, isolate
 from mobilevlm_ros.nodes.qos import FRAMES_OUT
+from mobilevlm_ros.nodes.starting import start_ros
 from mobilevlm_ros.programs import run
 
 DESCRIPTION = """\
@@ -84,7 +85,7 @@ def _load(options: argparse.Namespace) -> int:
 
 def show_cameras(end: threading.Event) -> None:
     """Publish every camera's brightness until told to end."""
-    rclpy.init()
+    start_ros()
     node = Node('cameras')
     publishers = {
         name: node.create_publisher(Image, f'{name}/image', FRAMES_OUT) for name in GREYS

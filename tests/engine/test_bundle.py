@@ -152,3 +152,9 @@ def test_a_backend_that_is_not_served_is_refused_with_those_that_are(tiny_bundle
         bundle.backend_file('onnxruntime', 'fp16')
     with pytest.raises(BundleError, match='nothing for tensorrt'):
         bundle.backend_file('tensorrt')
+
+
+def test_home_is_expanded(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('HOME', str(tmp_path))
+    (tmp_path / 'model').symlink_to(root / 'models/nano')
+    assert load_bundle('~/model', verify=False).path == tmp_path / 'model'

@@ -66,3 +66,10 @@ def test_what_cannot_be_played_is_refused_by_name(tmp_path):
             open_source(str(tmp_path / name))
     with pytest.raises(ConfigError, match='give a folder of images or a video file'):
         open_source('')
+
+
+def test_home_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((2, 2, 3), np.uint8))
+    assert len(list(open_source('~').frames())) == 1
+    assert len(list(open_source('~/a.png').frames())) == 1

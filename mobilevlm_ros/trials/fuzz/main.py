@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from mobilevlm_ros.arguments import Parser, whole
 from mobilevlm_ros.nodes.processes import Processes, isolate
+from mobilevlm_ros.nodes.starting import start_ros
 from mobilevlm_ros.programs import run
 from mobilevlm_ros.trials.fuzz.report import Resources, judge, report
 from mobilevlm_ros.trials.fuzz.run import CAMERAS, WINDOW, Fuzzer
@@ -54,7 +55,7 @@ def _fuzz(options: argparse.Namespace) -> int:
         Processes(Path(folder)) as processes,
     ):
         processes.start('vlm_node', parameters())
-        rclpy.init()
+        start_ros()
         fuzzer = Fuzzer(processes.check)
         fuzzer.connect()
         read = partial(read_usage, processes.pid('vlm_node'))

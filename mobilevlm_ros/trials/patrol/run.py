@@ -12,10 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import rclpy
-from rclpy.signals import SignalHandlerOptions
 from tqdm import tqdm
 
 from mobilevlm_ros.nodes.processes import Processes, isolate
+from mobilevlm_ros.nodes.starting import start_ros
 from mobilevlm_ros.nodes.ways import CHOICES, QUESTIONS
 from mobilevlm_ros.sim.patrols import random_waypoints
 from mobilevlm_ros.sim.tours import Point, Tour
@@ -79,7 +79,7 @@ def patrol_once(plan: Plan, room: Room) -> dict[str, Tour]:
             signal.signal(number, processes.interrupt)
         for mode in MODES:
             _start(processes, mode, plan, room)
-        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        start_ros()
         try:
             return Watch(MODES, processes.check).run(plan.seconds)
         finally:

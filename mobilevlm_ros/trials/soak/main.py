@@ -14,11 +14,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import rclpy
-from rclpy.signals import SignalHandlerOptions
 
 from mobilevlm_ros.arguments import Parser, new_file, real
 from mobilevlm_ros.client import VlmClient
 from mobilevlm_ros.nodes.processes import Processes, isolate
+from mobilevlm_ros.nodes.starting import start_ros
 from mobilevlm_ros.programs import run
 from mobilevlm_ros.trials.soak.cameras import COLOURS, Cameras
 from mobilevlm_ros.trials.soak.questions import uneven
@@ -91,7 +91,7 @@ def _started(logs: Path, options: argparse.Namespace) -> Iterator[tuple[SoakRun,
         parameters += [f'{name}.transport:={options.transport}' for name in COLOURS]
         processes.start('vlm_node', parameters)
         with Cameras(options.transport) as cameras, VlmClient() as vlm:
-            rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+            start_ros()
             run = SoakRun(processes, cameras, vlm, options.asks)
             try:
                 run.ready()
