@@ -16,6 +16,7 @@ from mobilevlm_ros.engine.schema import parse_schema
 from mobilevlm_ros.nodes.probes import parse_probes
 from tests.docs.blocks import docstring_blocks, page_blocks
 from tests.docs.outputs import misfit
+from tests.docs.pages import ROOT
 
 BLOCKS = [*page_blocks(), *docstring_blocks()]
 RUN = [block for block in BLOCKS if not (block.not_run or block.output)]
@@ -42,6 +43,8 @@ def test_every_block_has_a_language_and_runs_or_says_why_not():
     assert [str(block) for block in BLOCKS if block.language not in LANGUAGES] == []
     reasons = {str(block): block.not_run for block in BLOCKS if block.not_run}
     assert {name: text for name, text in reasons.items() if not REASON.fullmatch(text)} == {}
+    tests = [word for text in reasons.values() for word in re.findall(r'tests/[\w./]+', text)]
+    assert [name for name in tests if not (ROOT / name).exists()] == []
 
 
 def test_only_commands_may_be_left_out():
