@@ -74,8 +74,9 @@ class Link:
             bytes(info.endpoint_gid)
             for info in self._node.get_publishers_info_by_topic(self._topic, no_mangle=True)
         )
-        if servers - self._servers:
-            self.generation += 1
+        appeared = bool(servers - self._servers)
+        self.generation += appeared
+        if appeared or not servers:
             self.open = False
             self._forget_probes()
         self._servers = servers

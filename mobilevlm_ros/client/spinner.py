@@ -18,7 +18,7 @@ from rclpy.node import Node
 from mobilevlm_ros.client.values import ClosedError, VlmClientError
 
 _PERIOD_S = 0.05  # how late a deadline may be noticed
-_END_WITHIN_S = 5.0  # unless somebody's callback holds the thread up
+_END_WITHIN_S = 2.0  # unless somebody's callback holds the thread up
 _numbers = count()
 
 

@@ -76,6 +76,16 @@ def test_another_server_is_tried_anew(graph, link):
     graph.servers = [b'2']
     link.advance()
     assert (link.open, link.generation, len(graph.probes)) == (False, 2, 2)
+
+
+def test_the_way_is_closed_once_the_server_is_gone_and_tried_when_it_is_back(graph, link):
+    graph.servers = [b'1']
+    link.advance()
+    graph.probes[0].set_result(None)
+    link.advance()
     graph.servers = []
     link.advance()
-    assert link.generation == 2
+    assert not link.open and 'is not there' in link.fault
+    graph.servers = [b'1']
+    link.advance()
+    assert (link.generation, len(graph.probes)) == (2, 2)

@@ -32,6 +32,11 @@ def test_an_answer_has_what_its_message_has():
     assert math.isnan(answer.probability)
 
 
+def test_an_answer_tells_how_old_its_image_was():
+    answer = reply(timing=msg.Timing(image_age_ms=40.0, final_age_ms=90.0, total_ms=50.0))
+    assert (answer.image_age_ms, answer.final_age_ms, answer.total_ms) == (40, 90, 50)
+
+
 def test_a_choice_has_a_name_unless_none_was_taken():
     assert chosen(1).choice == 'no' and chosen(1).probability == 0.75
     assert chosen(-1, abstained=True).choice is None
