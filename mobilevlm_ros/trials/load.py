@@ -106,7 +106,7 @@ def wait_ready(processes: Processes) -> None:
     """
     end = time.monotonic() + READY_WITHIN_S
     left = list(GREYS)
-    with VlmClient() as vlm:
+    with VlmClient(connect_s=READY_WITHIN_S) as vlm:
         while left:
             processes.check()
             try:
@@ -128,7 +128,7 @@ def run_clients(clients: int, asks: int) -> list[Ended]:
 
 def ask_all(number: int, asks: int) -> list[Ended]:
     """One client: send all requests, then wait for their ends."""
-    with VlmClient() as vlm:
+    with VlmClient(connect_s=READY_WITHIN_S) as vlm:
         began = time.monotonic()
         sent = []
         for index in range(asks):
