@@ -13,7 +13,7 @@ VERSION = re.search(r'<version>(.*)</version>', (ROOT / 'package.xml').read_text
 
 ENGINE = ['numpy>=1.24', 'opencv-python-headless>=4.6', 'Pillow>=9.4', 'PyYAML>=6', 'scipy',
           'tqdm']
-LLAMA = ['llama-cpp-python>=0.3.16']
+LLAMA = ['llama-cpp-python>=0.3.17']
 ONNX = ['onnxruntime>=1.18']
 CONVERT = [*LLAMA, *ONNX, 'gguf', 'huggingface_hub', 'onnx', 'onnxscript', 'protobuf',
            'safetensors', 'sentencepiece', 'torch>=2.5', 'transformers>=5']

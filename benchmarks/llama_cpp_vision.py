@@ -24,9 +24,10 @@ from llama_cpp import mtmd_cpp
 from mmproj import write_mmproj
 from torch import Tensor
 
+from mobilevlm_ros.convert.beside import CLIP_PIXELS
 from mobilevlm_ros.convert.llama_gguf import write_llama
 from mobilevlm_ros.convert.random_vocabulary import write_random_vocabulary
-from mobilevlm_ros.convert.source import CLIP_PIXELS, Source, load_vision, open_source
+from mobilevlm_ros.convert.source import Source, load_vision, open_source
 from mobilevlm_ros.convert.verify_pixels import official_pixels
 from mobilevlm_ros.convert.verify_vision import token_cosines
 from mobilevlm_ros.model.checkpoint import Usage, save_checkpoint

@@ -7,7 +7,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from mobilevlm_ros.convert.source import CLIP_PIXELS
+from mobilevlm_ros.convert.beside import CLIP_PIXELS
 from mobilevlm_ros.model.mobilevlm import PROJECTOR, TOWER, Vision
 
 EMBEDDINGS = {

@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--max-tokens', type=whole(1, 1 << 16), default=defaults.max_tokens, metavar='N',
-        help='most tokens of an answer (default: %(default)s)',
+        help='most tokens of an answer (default: what the model says, mostly 512)',
     )  # fmt: skip
     parser.add_argument(
         '--temperature', type=real(0.0, 2.0), default=defaults.temperature, metavar='T',

@@ -17,6 +17,9 @@ from pathlib import Path
 
 from mobilevlm_ros.arguments import any_path
 from mobilevlm_ros.engine import Bundle, EngineConfig, MobileVlmError, load_bundle
+from mobilevlm_ros.engine.gguf_header import read_gguf_header
+from mobilevlm_ros.engine.llama_cpp_version import check_version
+from mobilevlm_ros.engine.offload import offload
 from mobilevlm_ros.engine.selection import Machine, select_encoder
 
 HELP = """\
@@ -129,6 +132,7 @@ def probe_onnxruntime() -> str:
 def probe_llama_cpp() -> str:
     """What llama.cpp was compiled with."""
     library = importlib.import_module('llama_cpp')
+    check_version(library.__version__)
     gpu = 'GPU offload' if library.llama_supports_gpu_offload() else 'CPU only'
     return f'{gpu}; {library.llama_print_system_info().decode().strip(" |")}'
 
@@ -251,7 +255,16 @@ def bundle(path: Path) -> tuple[Rows, bool]:
     rows = [('name', loaded.name), ('licence', loaded.license or 'not given')]
     for name, spec in loaded.files.items():
         rows.append((name, f'{spec.bytes / 1e6:.1f} MB, sha256 {spec.sha256}, ok'))
-    return [*rows, *encoder(loaded)], True
+    return [*rows, *encoder(loaded), ('language model', probe(partial(language, loaded)))], True
+
+
+def language(bundle: Bundle) -> str:
+    """How much of the language model would be on a GPU if nothing is forced."""
+    library = importlib.import_module('llama_cpp')
+    blocks = read_gguf_header(bundle.backend_file('llama_cpp')).size('block_count')
+    info = library.llama_print_system_info().decode()
+    wanted = EngineConfig().n_gpu_layers
+    return str(offload(wanted, blocks, library.llama_supports_gpu_offload(), info))
 
 
 def encoder(bundle: Bundle, machine: Machine | None = None) -> Rows:

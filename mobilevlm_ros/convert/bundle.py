@@ -24,6 +24,7 @@ from mobilevlm_ros.convert.workspace import Workspace, check_room, not_written
 from mobilevlm_ros.engine.bundle import MANIFEST, SCHEMA, load_bundle, sha256
 from mobilevlm_ros.engine.errors import ConfigError
 from mobilevlm_ros.model.mobilevlm import weight_shapes
+from mobilevlm_ros.model.names import model_name
 
 VISION = {'fp32': 'vision.onnx', 'fp16': 'vision-fp16.onnx', 'int8': 'vision-int8.onnx'}
 LLM = 'llm.gguf'
@@ -157,12 +158,12 @@ def _manifest(source: Source, options: Options, folder: Path) -> dict[str, Any]:
         'vision': {
             'image_size': geometry.image_size,
             **source.preprocessing,
-            'resize': 'pad',
+            'resize': source.resize,
             'visual_tokens': geometry.visual_tokens,
             'width': geometry.width,
             'projector': geometry.projector,
         },
-        'language': {'context_length': geometry.context},
+        'language': {'context_length': geometry.context, 'max_tokens': source.max_tokens},
         'prompt': source.prompt,
         'caption': {'question': source.caption},
         'files': {
@@ -175,7 +176,7 @@ def _manifest(source: Source, options: Options, folder: Path) -> dict[str, Any]:
             **source.provenance,
             'quantisation': options.quantisation,
             'sha256': {
-                f'{path.parent.name}/{path.name}': sha256(path)
+                f'{model_name(path.parent)}/{path.name}': sha256(path)
                 for path in (*source.files, source.tokenizer)
             },
         },

@@ -38,11 +38,13 @@ SMALL = Geometry(  # arXiv 2312.16886, table 2; CLIP ViT-L/14-336 less the block
     context=2048,
 )
 LARGE = replace(SMALL, width=2560, layers=32, heads=32, feed_forward=6912)
+VICUNA = replace(SMALL, width=4096, layers=32, heads=32, feed_forward=11008, rms_eps=1e-5)
 PRESETS = {
     'mobilevlm-1.7b': SMALL,
     'mobilevlm-3b': LARGE,
     'mobilevlm-v2-1.7b': replace(SMALL, projector='ldpv2'),
     'mobilevlm-v2-3b': replace(LARGE, projector='ldpv2'),
+    'mobilevlm-v2-7b': replace(VICUNA, projector='ldpv2'),
 }
 SHARD_BYTES = 512 << 20
 STD = 0.02  # LLaMA's and CLIP's first weights

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import re
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,32 +11,39 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from mobilevlm_ros.convert.beside import (
+    CAPTION,
+    find_vocabulary,
+    read_json,
+    read_license,
+    read_preprocessing,
+    read_prompt,
+)
+from mobilevlm_ros.convert.contents import check_contents, has_adapter, list_names
 from mobilevlm_ros.convert.hub import download
 from mobilevlm_ros.convert.vocabulary import ADDED
-from mobilevlm_ros.convert.weights import Weights, check_content, open_weights, weight_files
+from mobilevlm_ros.convert.weights import Renamed, Shards, Weights, open_weights, weight_files
+from mobilevlm_ros.engine.bundle import MAX_TOKENS
 from mobilevlm_ros.engine.errors import CheckpointError
 from mobilevlm_ros.engine.paths import user_path
-from mobilevlm_ros.model.checkpoint import CONFIG, OURS, VOCABULARY
-from mobilevlm_ros.model.config import check_architecture, named_tower, read_geometry, tower_config
+from mobilevlm_ros.model.checkpoint import CONFIG, OURS
+from mobilevlm_ros.model.config import (
+    CLIP_TYPES,
+    check_architecture,
+    named_tower,
+    read_geometry,
+    read_resize,
+    tower_config,
+)
 from mobilevlm_ros.model.mobilevlm import TOWER, Geometry, MobileVlm, Vision, weight_shapes
+from mobilevlm_ros.model.names import HUB_NAME, model_name
 
-# Meituan-AutoML/MobileVLM, mobilevlm/conversation.py: conv_vicuna_v1, around `<image>`.
-PROMPT = {
-    'head': 'A chat between a curious user and an artificial intelligence assistant. '
-    "The assistant gives helpful, detailed, and polite answers to the user's questions. USER: ",
-    'question': '\n{question} ASSISTANT:',
-    'turn': 'USER: {question} ASSISTANT:',  # behind an answer and its end token
-    'stop': ['</s>'],
-}
-CAPTION = 'Describe the image briefly.'
-CLIP_PIXELS = {
-    'mean': [0.48145466, 0.4578275, 0.40821073],
-    'std': [0.26862954, 0.26130258, 0.27577711],
-}
-PREPROCESSOR = 'preprocessor_config.json'
-OWN_TOWER = 'vision_model.'  # how a CLIP folder's names begin
+# Releases of transformers differ in whether a tower's names have this inner level.
+INNER = 'vision_model.'
+OUTER = TOWER.removesuffix(INNER)
+TOWER_PARTS = ('embeddings.', 'encoder.', 'pre_layrnorm.', 'post_layernorm.')
 
-HUB_NAME = re.compile(r'[\w-][\w.-]*/[\w.-]+')  # owner/name
+_logger = logging.getLogger(__name__)
 
 Fetch = Callable[[str], Path]
 Model = TypeVar('Model', bound=Vision)
@@ -51,13 +57,14 @@ class Source:
     geometry: Geometry
     prompt: dict[str, Any]  # as in bundle.json
     preprocessing: dict[str, list[float]]  # mean and std of RGB in [0, 1]
+    resize: str  # as in bundle.json
+    max_tokens: int  # of an answer, if nobody says otherwise
     caption: str  # the question that a caption answers
     license: str
     provenance: dict[str, Any]
     tokenizer: Path  # of the SentencePiece model
     files: tuple[Path, ...]  # all that were opened
     weights: Weights
-    tower: Weights | None = None  # where the tower lies in a folder of its own
 
     def names(self) -> list[str]:
         """The tensors that the geometry asks for, under their official names."""
@@ -69,10 +76,7 @@ class Source:
         Raises:
             CheckpointError: if it holds whole numbers, as weights that are quantised already do.
         """
-        if self.tower is not None and name.startswith(TOWER):
-            tensor = self.tower.read(OWN_TOWER + name.removeprefix(TOWER))
-        else:
-            tensor = self.weights.read(name)
+        tensor = self.weights.read(name)
         if not tensor.is_floating_point():
             raise CheckpointError(
                 f'{name} is of type {tensor.dtype} where float16, bfloat16 or float32 was '
@@ -106,37 +110,38 @@ def open_source(
 
 def _open(where: str | Path, vision_tower: str | Path | None, fetch: Fetch) -> Source:
     folder = _find(where, fetch)
-    config = _read_json(folder / CONFIG)
+    config = _read_config(folder)
     check_architecture(config)
     files = weight_files(folder)
-    weights = open_weights(files)
+    weights = _official(open_weights(files))
     if vision_tower is None and not any(name.startswith(TOWER) for name in weights.shapes()):
         vision_tower = named_tower(config)
     tower_folder = _find_tower(vision_tower, fetch) if vision_tower else None
     tower_files = weight_files(tower_folder) if tower_folder else []
+    if tower_files:
+        weights = _replace_tower(weights, open_weights(tower_files))
+    geometry = read_geometry(config, _tower_sizes(config, tower_folder))
     ours = config.get(OURS, {})
     return Source(
-        name=ours.get('name') or _short(where).rpartition('/')[2],
-        geometry=read_geometry(config, _tower_sizes(config, tower_folder)),
-        prompt=ours.get('prompt', PROMPT),
-        preprocessing=ours.get('preprocessing') or _preprocessing(folder, tower_folder),
+        name=ours.get('name') or model_name(where).rpartition('/')[2],
+        geometry=geometry,
+        prompt=ours.get('prompt') or read_prompt(folder),
+        preprocessing=ours.get('preprocessing')
+        or read_preprocessing(geometry.image_size, tower_folder, folder),
+        resize=read_resize(config),
+        max_tokens=ours.get('max_tokens', MAX_TOKENS),
         caption=ours.get('caption', CAPTION),
-        license=ours.get('license') or _license(folder),
+        license=ours.get('license') or read_license(folder),
         provenance=ours.get('provenance') or _provenance(where, vision_tower, config),
-        tokenizer=_tokenizer(folder),
+        tokenizer=find_vocabulary(folder),
         files=(folder / CONFIG, *files, *tower_files, *folder.glob(ADDED)),
         weights=weights,
-        tower=open_weights(tower_files) if tower_files else None,
     )
 
 
 def check_tensors(source: Source) -> None:
     """Compare the names and shapes that are there with those that the geometry asks for."""
-    found = dict(source.weights.shapes())
-    if source.tower is not None:
-        found = {k: v for k, v in found.items() if not k.startswith(TOWER)}
-        own = source.tower.shapes().items()
-        found |= {TOWER + k.removeprefix(OWN_TOWER): v for k, v in own if k.startswith(OWN_TOWER)}
+    found = source.weights.shapes()
     expected = weight_shapes(source.geometry)
     if missing := [name for name in expected if name not in found]:
         more = f' and {len(missing) - 1} more' if len(missing) > 1 else ''
@@ -173,6 +178,12 @@ def _find(where: str | Path, fetch: Fetch) -> Path:
     folder = user_path(where)
     if folder.is_dir():
         return folder
+    if folder.is_file():
+        check_contents(folder, [folder.name])
+        raise CheckpointError(
+            f'{where} is a file; give the folder of the checkpoint, with its {CONFIG} (unpack it '
+            'first if it is an archive)'
+        )
     if isinstance(where, str) and HUB_NAME.fullmatch(where):
         return fetch(where)
     raise CheckpointError(
@@ -190,50 +201,49 @@ def _find_tower(where: str | Path, fetch: Fetch) -> Path:
         ) from error
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise CheckpointError(f'{path} is not there; expected the folder of a checkpoint')
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise CheckpointError(f'{path} cannot be read as JSON: {error}') from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f'{path} must hold a JSON object, not {type(content).__name__}')
-    return content
+def _official(weights: Weights) -> Weights:
+    """The tensors under the names that official checkpoints have."""
+    names = weights.shapes()
+    own = {n for n in names if n.startswith(OUTER) and not n.startswith(TOWER)}
+    return Renamed(weights, {n.replace(OUTER, TOWER) if n in own else n: n for n in names})
+
+
+def _replace_tower(weights: Weights, tower: Weights) -> Weights:
+    """The same with the tower of a CLIP's own weights."""
+    rest = {name: name for name in weights.shapes() if not name.startswith(TOWER)}
+    inner = {name.removeprefix(INNER): name for name in tower.shapes()}
+    own = {TOWER + k: name for k, name in inner.items() if k.startswith(TOWER_PARTS)}
+    return Shards([Renamed(weights, rest), Renamed(tower, own)])
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    """The config.json of a checkpoint, or what the folder is instead."""
+    names = list_names(folder)
+    check_contents(folder, names)
+    if has_adapter(names):
+        _logger.warning(
+            '%s has an adapter_config.json beside the weights; the weights are taken as they are. '
+            'If that LoRA is not merged into them yet, merge it first', folder,
+        )  # fmt: skip
+    if CONFIG not in names:
+        inside = sorted(path.parent for path in folder.glob(f'*/{CONFIG}'))
+        inside += sorted(path.parent for path in folder.glob(f'snapshots/*/{CONFIG}'))
+        more = f'; is {inside[-1]} what you mean?' if inside else ''
+        raise CheckpointError(f'{folder / CONFIG} is not there; expected a checkpoint{more}')
+    return read_json(folder / CONFIG)
 
 
 def _tower_sizes(config: dict[str, Any], folder: Path | None) -> dict[str, Any]:
     """The CLIP config of the tower's own folder, else what the checkpoint says of it."""
     if folder is None:
         return dict(tower_config(config))
-    content = _read_json(folder / CONFIG)
+    content = read_json(folder / CONFIG)
+    if content.get('model_type', CLIP_TYPES[0]) not in CLIP_TYPES:
+        raise CheckpointError(
+            f'{folder} is no vision tower: its model_type is {content.get("model_type")!r}, not '
+            f'{" or ".join(CLIP_TYPES)}; give a CLIP such as openai/clip-vit-large-patch14-336'
+        )
     return dict(content.get('vision_config', content))
-
-
-def _preprocessing(*folders: Path | None) -> dict[str, list[float]]:
-    """Mean and std of the first preprocessor_config.json, else CLIP's."""
-    for folder in folders:
-        if folder is not None and (folder / PREPROCESSOR).is_file():
-            content = _read_json(folder / PREPROCESSOR)
-            names = {'mean': 'image_mean', 'std': 'image_std'}
-            given = {our: content.get(key, CLIP_PIXELS[our]) for our, key in names.items()}
-            return {key: _colour(folder / PREPROCESSOR, key, v) for key, v in given.items()}
-    return CLIP_PIXELS
-
-
-def _colour(path: Path, key: str, value: Any) -> list[float]:
-    numbers = value if isinstance(value, list) else []
-    if len(numbers) != 3 or not all(type(v) in (int, float) and 0 <= v <= 1 for v in numbers):
-        raise CheckpointError(f'{path}: image_{key} is {value!r}, not three numbers up to 1')
-    return numbers
-
-
-def _license(folder: Path) -> str:
-    """What the model card's first lines say, else nothing."""
-    card = folder / 'README.md'
-    text = card.read_text(encoding='utf-8', errors='replace') if card.is_file() else ''
-    found = re.match(r'---\n(?:.*\n)*?license: *(\S+)', text)
-    return found[1] if found else ''
 
 
 def _provenance(
@@ -242,24 +252,7 @@ def _provenance(
     """Names alone: a path would say more of the machine than of the model."""
     base = config.get('_name_or_path')
     given = {'checkpoint': where, 'vision_tower': tower, 'trained_from': base}
-    return {key: _short(value) for key, value in given.items() if value}
-
-
-def _short(where: str | Path) -> str:
-    if HUB_NAME.fullmatch(str(where)) and not Path(where).is_dir():
-        return str(where)
-    return Path(where).resolve().name
-
-
-def _tokenizer(folder: Path) -> Path:
-    path = folder / VOCABULARY
-    if not path.is_file():
-        raise CheckpointError(
-            f'{path} is not there; expected the SentencePiece vocabulary (a tokenizer.json does '
-            'not serve)'
-        )
-    check_content(path)
-    return path
+    return {key: model_name(value) for key, value in given.items() if value}
 
 
 def _cure(missing: list[str]) -> str:

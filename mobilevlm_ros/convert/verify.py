@@ -63,14 +63,18 @@ def verify_bundle(
 def check_sizes(bundle: Bundle, source: Source) -> None:
     """Refuse to compare a bundle with a checkpoint of other sizes."""
     vision, geometry = bundle.vision, source.geometry
-    found = (vision.image_size, vision.visual_tokens, vision.width, vision.projector)
+    found = (
+        vision.image_size, vision.visual_tokens, vision.width, vision.projector, vision.resize,
+    )  # fmt: skip
     expected = (
         geometry.image_size, geometry.visual_tokens, geometry.width, geometry.projector,
+        source.resize,
     )  # fmt: skip
     if found != expected:
         raise BundleError(
-            f'{bundle.path} has image size, visual tokens, width and projector {found} where '
-            f'{source.name} has {expected}; compare it with the checkpoint that it was made from'
+            f'{bundle.path} has image size, visual tokens, width, projector and resize {found} '
+            f'where {source.name} has {expected}; compare it with the checkpoint that it was made '
+            'from'
         )
 
 

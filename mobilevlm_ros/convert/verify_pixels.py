@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from mobilevlm_ros.convert.beside import BICUBIC
 from mobilevlm_ros.convert.source import Source
 from mobilevlm_ros.convert.verify_report import Measure, Row
 from mobilevlm_ros.engine.bundle import VisionSpec
@@ -17,7 +18,6 @@ from mobilevlm_ros.engine.preprocess import preprocess
 from mobilevlm_ros.engine.types import Floats, Pixels
 
 GREY_LEVELS = 1.0  # most that a pixel may differ by
-BICUBIC = 3  # Pillow's number for it, as CLIP's preprocessor_config.json has it
 
 
 @dataclass(frozen=True)
@@ -36,36 +36,45 @@ def read_photos(folder: Path, source: Source) -> list[Photo]:
         ConfigError: if the folder has none.
         ImageError: if one cannot be decoded.
     """
-    size, colours = source.geometry.image_size, source.preprocessing
     images = ((path.name, read_image(path)) for path in image_paths(folder))
-    return [Photo(name, image, official_pixels(image, size, colours)) for name, image in images]
+    return [Photo(name, image, official_pixels(image, source)) for name, image in images]
 
 
-def official_pixels(
-    pixels: Pixels, size: int, preprocessing: Mapping[str, Sequence[float]]
-) -> Floats:
+def official_pixels(pixels: Pixels, source: Source) -> Floats:
     """What MobileVLM's process_images and CLIP's image processor do, step by step.
 
-    Meituan-AutoML/MobileVLM, mobilevlm/utils.py: the image pasted into the middle of a square of
-    the mean colour; then CLIPImageProcessor: bicubic resize, scale by 1/255, mean and std.
+    Meituan-AutoML/MobileVLM, mobilevlm/utils.py: with image_aspect_ratio `pad` the image is pasted
+    into the middle of a square of the mean colour; then CLIPImageProcessor: bicubic resize of the
+    shortest side, the middle of the other, scale by 1/255, mean and std.
 
     Args:
         pixels: uint8 RGB (height, width, 3).
-        size: side of the result.
-        preprocessing: mean and std of RGB in [0, 1].
+        source: its image size, mean and std, and whether it pads.
 
     Returns:
         float32 (3, size, size).
     """
+    size = source.geometry.image_size
+    mean, std = source.preprocessing['mean'], source.preprocessing['std']
     image = Image.fromarray(pixels)
-    width, height = image.size
-    side = max(width, height)
-    mean, std = preprocessing['mean'], preprocessing['std']
-    square = Image.new('RGB', (side, side), tuple(int(value * 255) for value in mean))
-    square.paste(image, ((side - width) // 2, (side - height) // 2))
-    resized = square.resize((size, size), resample=BICUBIC)
-    values = np.asarray(resized).astype(np.float64) * (1 / 255)
+    if source.resize == 'pad':
+        image = _squared(image, tuple(int(value * 255) for value in mean))
+    width, height = (int(size * side / min(image.size)) for side in image.size)
+    # Columns first, as every release of Pillow did before 13, which begins with the rows of some
+    # images that are more than twice as high as wide.
+    columns = image.resize((width, image.height), resample=BICUBIC)
+    resized = columns.resize((width, height), resample=BICUBIC)
+    left, top = (width - size) // 2, (height - size) // 2
+    cropped = np.asarray(resized)[top : top + size, left : left + size]
+    values = cropped.astype(np.float64) * (1 / 255)
     return ((values - mean) / std).transpose(2, 0, 1).astype(np.float32)
+
+
+def _squared(image: Image.Image, colour: tuple[int, ...]) -> Image.Image:
+    side = max(image.size)
+    square = Image.new('RGB', (side, side), colour)
+    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    return square
 
 
 def verify_pixels(vision: VisionSpec, source: Source, photos: Sequence[Photo]) -> Row:

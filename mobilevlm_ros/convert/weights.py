@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import pickle
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,10 +17,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from mobilevlm_ros.convert.contents import INDEX, STEMS, check_contents, choose_weights, list_names
 from mobilevlm_ros.engine.errors import CheckpointError
 
 POINTER = b'version https://git-lfs'  # how a file starts that was cloned without its content
-STEMS = ('model.safetensors', 'pytorch_model.bin')
 
 
 class Weights(Protocol):
@@ -90,8 +91,27 @@ class TorchFile:
         return content
 
 
+class Renamed:
+    """Some tensors under other names."""
+
+    def __init__(self, weights: Weights, names: Mapping[str, str]) -> None:
+        """Args: the tensors, and the stored name by the new one."""
+        self._weights = weights
+        self._names = names
+        stored = weights.shapes()
+        self._shapes = {name: stored[own] for name, own in names.items()}
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of every tensor."""
+        return self._shapes
+
+    def read(self, name: str) -> Tensor:
+        """One tensor."""
+        return self._weights.read(self._names[name])
+
+
 class Shards:
-    """Several files as one."""
+    """Several files as one; of tensors of one name the last counts."""
 
     def __init__(self, files: list[Weights]) -> None:
         self._shapes = {name: shape for file in files for name, shape in file.shapes().items()}
@@ -109,15 +129,23 @@ class Shards:
 def weight_files(folder: Path) -> list[Path]:
     """The files that hold a folder's weights: one, or those that an index names.
 
+    Of several the one is taken that transformers takes; shards that its index does not name, and
+    an index beside a whole file, are left-overs.
+
     Raises:
         CheckpointError: if there are none, or a shard is missing.
     """
-    for stem in STEMS:
-        index = folder / f'{stem}.index.json'
-        if index.is_file():
-            return _shards(index)
-        if (folder / stem).is_file():
-            return [folder / stem]
+    names = list_names(folder)
+    chosen = choose_weights(names)
+    if chosen.endswith(INDEX):
+        return _shards(folder / chosen)
+    if chosen:
+        return [folder / chosen]
+    check_contents(folder, names)
+    if lost := [path.name for path in folder.iterdir() if not path.exists()]:
+        raise CheckpointError(
+            f'{folder / lost[0]} is a link to a file that is not there; download it again'
+        )
     raise CheckpointError(
         f'{folder} has no weights; expected {" or ".join(STEMS)}, or shards of them with an '
         'index. If they are pointers of Git LFS, run `git lfs pull` there'
@@ -149,9 +177,17 @@ def _shards(index: Path) -> list[Path]:
         raise CheckpointError(f'{index} names no file of its folder: {strange[0]!r}')
     if missing := [name for name in names if not (index.parent / name).is_file()]:
         raise CheckpointError(
-            f'{index.parent} lacks {", ".join(missing)} of {len(names)} shards; download again'
+            f'{index.parent} lacks {", ".join(missing)} of the {len(names)} shards that '
+            f'{index.name} names; download it again{_without(index)}'
         )
     return [index.parent / name for name in names]
+
+
+def _without(index: Path) -> str:
+    """What would be taken if an index were not there."""
+    others = {path.name for path in index.parent.iterdir()} - {index.name}
+    other = choose_weights(others)
+    return f', or remove {index.name} if {other} is what should be taken' if other else ''
 
 
 def _open(path: Path) -> Weights:

@@ -237,7 +237,10 @@ class Answerer:
         """The most tokens of an answer, or of all its choices."""
         if question.choices:
             return sum(len(choice.encode()) + 2 for choice in question.choices)
-        return question.max_tokens or self._config.max_tokens
+        return self._max_tokens(question)
+
+    def _max_tokens(self, question: Question) -> int:
+        return question.max_tokens or self._config.max_tokens or self._bundle.max_tokens
 
     def _check_length(self, question: Question, room: int) -> int:
         """Tokens of the question, which must leave room for one of the answer at least."""
@@ -252,7 +255,7 @@ class Answerer:
         return count
 
     def _limits(self, question: Question, room: int) -> Limits:
-        most = min(question.max_tokens or self._config.max_tokens, room)
+        most = min(self._max_tokens(question), room)
         if question.json_schema:
             return Limits(most)  # a stop string would leave half a document
         return Limits(most, (*self._bundle.prompt.stop, *question.stop))

@@ -16,6 +16,8 @@ from mobilevlm_ros.engine.paths import user_path
 SCHEMA = 1
 MANIFEST = 'bundle.json'
 TEMPERATURES = 0.05, 20.0
+MAX_TOKENS = 512  # of an answer, where a bundle says nothing: what MobileVLM's own demo allows
+RESIZES = 'pad', 'crop'
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class VisionSpec:
     std: tuple[float, float, float]
     visual_tokens: int
     width: int
-    resize: str = 'pad'
+    resize: str = 'pad'  # to a square; or crop: shortest side to the size, then the middle
     projector: str = 'ldp'
 
 
@@ -39,6 +41,7 @@ class PromptSpec:
     question: str  # with {question} where the question goes
     stop: tuple[str, ...] = ()
     turn: str = ''  # the same for further questions of a conversation; empty: as the first
+    turn_space: bool = True  # a space stands before such a question, as before all other text
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Bundle:
     files: Mapping[str, FileSpec] = field(default_factory=dict)
     backends: Mapping[str, Any] = field(default_factory=dict)
     temperature: float = 1.0  # of typed answers; see `mobilevlm calibrate`
+    max_tokens: int = MAX_TOKENS  # of an answer, unless a setting or the question says otherwise
 
     def backend_file(self, backend: str, variant: str = '') -> Path:
         """The file that serves a backend, in the variant that was asked for."""
@@ -97,6 +101,7 @@ def load_bundle(path: Path | str, verify: bool = True) -> Bundle:
 def parse_bundle(manifest: Mapping[str, Any], folder: Path) -> Bundle:
     """Turn the content of bundle.json into a Bundle, or say which entry is wrong."""
     top = Fields(manifest, str(folder / MANIFEST))
+    language = top.section('language')
     schema = top.integer('schema')
     if schema != SCHEMA:
         raise BundleSchemaError(
@@ -108,13 +113,14 @@ def parse_bundle(manifest: Mapping[str, Any], folder: Path) -> Bundle:
         name=top.text('name'),
         architecture=top.text('architecture', choices=('mobilevlm',)),
         vision=_vision(top.section('vision')),
-        context_length=top.section('language').integer('context_length'),
+        context_length=language.integer('context_length'),
         prompt=_prompt(top.section('prompt')),
         caption_question=_caption(top.section('caption')),
         license=top.text('license'),
         files=_files(top.section('files')),
         backends=_backends(top.section('backends'), top.section('files')),
-        temperature=top.section('language').number('temperature', *TEMPERATURES, default=1.0),
+        temperature=language.number('temperature', *TEMPERATURES, default=1.0),
+        max_tokens=language.integer('max_tokens', default=MAX_TOKENS),
     )
 
 
@@ -188,7 +194,7 @@ def _vision(section: Fields) -> VisionSpec:
         std=section.colour('std', lowest=1e-6),
         visual_tokens=section.integer('visual_tokens'),
         width=section.integer('width'),
-        resize=section.text('resize', choices=('pad',)),
+        resize=section.text('resize', choices=RESIZES, default='pad'),
         projector=section.text('projector'),
     )
 
@@ -196,7 +202,11 @@ def _vision(section: Fields) -> VisionSpec:
 def _prompt(section: Fields) -> PromptSpec:
     turn = _question(section, 'turn') if 'turn' in section.names() else ''
     return PromptSpec(
-        section.text('head'), _question(section, 'question'), section.texts('stop'), turn
+        section.text('head'),
+        _question(section, 'question'),
+        section.texts('stop'),
+        turn,
+        section.switch('turn_space', default=True),
     )
 
 

@@ -45,6 +45,12 @@ class EngineConfig:
     llm_threads: int = setting(
         0, 'CPU threads of the language model; 0: up to one per core, by its size', low=0, high=256
     )
+    n_gpu_layers: int = setting(
+        -1,
+        'layers of the language model on a GPU, if llama.cpp was built for one; -1: all',
+        low=-1,
+        high=1 << 16,
+    )
     context_length: int = setting(
         0,
         'tokens of one conversation, image included; 0: what the model was made for',
@@ -88,7 +94,9 @@ class EngineConfig:
     deadline_s: float = setting(
         0.0, 'end an answer this long after its question arrived; 0: never', low=0.0, high=1e6
     )
-    max_tokens: int = setting(64, 'most tokens of an answer', low=1, high=1 << 16)
+    max_tokens: int = setting(
+        0, 'most tokens of an answer; 0: what the model says, mostly 512', low=0, high=1 << 16
+    )
     temperature: float = setting(
         0.0, 'of sampling; 0: greedy, always the likeliest token', low=0.0, high=2.0
     )

@@ -89,6 +89,7 @@ class Engine:
         self.bundle = bundle
         self.config = config or EngineConfig()
         self.backend = f'{encoder.name}, {llm.name}'
+        self.placement = llm.placement
         self.freshness = Freshness(clock, steady_s, self.config.max_age_s)
         age_s = self.freshness.age_s
         self.language = Language(bundle, llm, self.config, age_s, self.backend)

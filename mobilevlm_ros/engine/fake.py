@@ -46,6 +46,7 @@ def fake_bundle() -> Bundle:
         context_length=512,
         prompt=PromptSpec('USER: ', '\n{question} ASSISTANT:', ('</s>',)),
         caption_question='Describe the scene.',
+        max_tokens=64,
     )
 
 
@@ -105,6 +106,7 @@ class FakeLanguageModel:
     """One token for each byte; answers what `reply` says, and counts what it decodes."""
 
     name = 'fake'
+    placement = ''
     bos, end = _BOS, _END
     vocabulary = _VOCABULARY
 

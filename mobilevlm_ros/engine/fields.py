@@ -28,9 +28,11 @@ class Fields:
         separator = '.' if ': ' in self.place else ': '
         return Fields(value, f'{self.place}{separator}{name}')
 
-    def text(self, name: str, choices: tuple[str, ...] = ()) -> str:
-        """A string, one of the choices if any are given."""
-        value = self._get(name)
+    def text(
+        self, name: str, choices: tuple[str, ...] = (), default: str | None = None
+    ) -> str:
+        """A string, one of the choices if any are given; the default where there is no entry."""
+        value = self._get(name, default)
         if not isinstance(value, str):
             raise self.wrong(name, 'text', value)
         if choices and value not in choices:
@@ -44,9 +46,9 @@ class Fields:
             raise self.wrong(name, 'a list of texts', value)
         return tuple(value)
 
-    def integer(self, name: str, most: int = 1 << 20) -> int:
-        """A whole number above zero."""
-        value = self._get(name)
+    def integer(self, name: str, most: int = 1 << 20, default: int | None = None) -> int:
+        """A whole number above zero; the default where there is no such entry."""
+        value = self._get(name, default)
         if type(value) is not int or not 1 <= value <= most:
             raise self.wrong(name, f'a whole number from 1 to {most}', value)
         return value
@@ -57,6 +59,13 @@ class Fields:
         if type(value) not in (int, float) or not low <= value <= high:
             raise self.wrong(name, f'a number from {low:g} to {high:g}', value)
         return float(value)
+
+    def switch(self, name: str, default: bool) -> bool:
+        """True or false; the default where there is no such entry."""
+        value = self.values.get(name, default)
+        if type(value) is not bool:
+            raise self.wrong(name, 'true or false', value)
+        return value
 
     def colour(self, name: str, lowest: float = 0.0) -> tuple[float, float, float]:
         """Three numbers up to 1, for red, green and blue."""
@@ -78,8 +87,10 @@ class Fields:
             'mend it, or convert the model again'
         )
 
-    def _get(self, name: str) -> Any:
+    def _get(self, name: str, default: Any = None) -> Any:
         if name not in self.values:
+            if default is not None:
+                return default
             raise BundleSchemaError(
                 f'{self.place}: {name} is not there; mend it, or convert the model again'
             )

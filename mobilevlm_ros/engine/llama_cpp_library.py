@@ -13,13 +13,17 @@ from typing import Any
 
 from mobilevlm_ros.engine.cpu import WITHOUT_AMX, has_amx, thread_count
 from mobilevlm_ros.engine.errors import BackendError, BundleFileError
+from mobilevlm_ros.engine.llama_cpp_version import OLDEST, check_version
+from mobilevlm_ros.engine.offload import ALL, Offload, offload
 
 try:
     import llama_cpp
 except (ImportError, OSError, RuntimeError) as error:
     raise BackendError(
-        f'llama_cpp cannot be imported ({error}); run `pip install llama-cpp-python`'
+        f'llama_cpp cannot be imported ({error}); run '
+        f"`pip install 'llama-cpp-python>={OLDEST}'`"
     ) from error
+check_version(llama_cpp.__version__)
 
 _logger = logging.getLogger(__name__)
 _LOG_ERROR = 4  # GGML_LOG_LEVEL_ERROR; all below is our debug
@@ -42,8 +46,8 @@ def _log(level: int, text: bytes, _: ctypes.c_void_p) -> None:
 llama_cpp.llama_log_set(_log, ctypes.c_void_p(0))
 
 
-def load_model(path: Path) -> Any:
-    """Load a GGUF file, or say what is wrong with it."""
+def load_model(path: Path, n_gpu_layers: int = ALL) -> Any:
+    """Load a GGUF file, or say what is wrong with it; so many layers on a GPU, if there is one."""
     try:
         with path.open('rb') as file:
             magic = file.read(4)
@@ -54,6 +58,7 @@ def load_model(path: Path) -> Any:
     llama_cpp.llama_backend_init()
     _complaints.clear()
     params = llama_cpp.llama_model_default_params()
+    params.n_gpu_layers = n_gpu_layers
     if has_amx(llama_cpp.llama_print_system_info().decode()):
         params.use_extra_bufts = False
         _logger.warning(
@@ -64,8 +69,19 @@ def load_model(path: Path) -> Any:
         )
     model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
     if not model:
-        raise BackendError(f'llama.cpp could not load {path}{_reasons()}')
+        advice = '; lower n_gpu_layers if the GPU has too little memory' if _has_gpu() else ''
+        raise BackendError(f'llama.cpp could not load {path}{_reasons()}{advice}')
     return model
+
+
+def offloaded(model: Any, n_gpu_layers: int) -> Offload:
+    """How much of a model that was loaded so lies on a GPU."""
+    info = llama_cpp.llama_print_system_info().decode()
+    return offload(n_gpu_layers, llama_cpp.llama_model_n_layer(model), _has_gpu(), info)
+
+
+def _has_gpu() -> bool:
+    return bool(llama_cpp.llama_supports_gpu_offload())
 
 
 def create_context(model: Any, params: Any) -> Any:

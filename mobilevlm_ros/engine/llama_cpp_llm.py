@@ -6,6 +6,7 @@ llama.cpp aborts the process on some misuse, so every limit is checked before a 
 from __future__ import annotations
 
 import ctypes
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate, chain
@@ -27,6 +28,7 @@ from mobilevlm_ros.engine.llama_cpp_library import (
     decode_error,
     head_size,
     load_model,
+    offloaded,
     set_kv_type,
     suitable_threads,
 )
@@ -36,8 +38,11 @@ from mobilevlm_ros.engine.llm import (
     check_parts,
     check_truncate,
 )
+from mobilevlm_ros.engine.offload import ALL
 from mobilevlm_ros.engine.steps import Part
 from mobilevlm_ros.engine.types import Floats
+
+_logger = logging.getLogger(__name__)
 
 
 class LlamaCppLanguageModel:
@@ -55,8 +60,9 @@ class LlamaCppLanguageModel:
         batch_tokens: int = 512,
         threads: int = 0,
         kv_type: str = 'f16',
+        n_gpu_layers: int = ALL,
     ) -> None:
-        """Load a GGUF file.
+        """Load a GGUF file, and log how much of it lies on a GPU.
 
         Args:
             path: the file.
@@ -66,10 +72,13 @@ class LlamaCppLanguageModel:
             batch_tokens: most tokens decoded in one call.
             threads: CPU threads; 0: as many as suit the size of the model.
             kv_type: of the cache, f16 or q8_0; falls back to f16 where the model forbids it.
+            n_gpu_layers: layers on a GPU, if llama.cpp can use one; -1: all.
         """
         self.context_length = context_length
         self.sequences = sequences
-        self._model = load_model(path)
+        self._model = load_model(path, n_gpu_layers)
+        self.placement = str(offloaded(self._model, n_gpu_layers))
+        _logger.info('language model: %s', self.placement)
         params = context_params(cells, sequences, batch_tokens, suitable_threads(path, threads))
         self.kv_type = set_kv_type(params, kv_type, head_size(self._model))
         self.cells = int(params.n_ctx)

@@ -12,7 +12,7 @@ from mobilevlm_ros.engine.errors import BackendError, ConfigError
 from mobilevlm_ros.engine.steps import Part
 from mobilevlm_ros.engine.types import Floats
 
-QUESTION_CELLS = 128  # a question of some words and the default max_tokens
+QUESTION_CELLS = 128  # a question of some words and a short answer
 
 
 class LanguageModel(Protocol):
@@ -23,6 +23,7 @@ class LanguageModel(Protocol):
     """
 
     name: str  # what runs, for people: `llama.cpp`
+    placement: str  # how much of it is on a GPU, for people; empty where that means nothing
     vocabulary: int  # tokens that there are
     width: int  # of one embedding
     context_length: int  # most tokens of one sequence
@@ -101,6 +102,7 @@ def create_llm(bundle: Bundle, config: EngineConfig, sequences: int, shared: int
         kv_type=config.kv_type,
         batch_tokens=config.batch_tokens,
         threads=config.llm_threads,
+        n_gpu_layers=config.n_gpu_layers,
     )
 
 

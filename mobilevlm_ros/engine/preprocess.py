@@ -27,7 +27,10 @@ def preprocess(pixels: Pixels, vision: VisionSpec, out: Floats | None = None) ->
 
 
 class Preprocessor:
-    """Pads images to squares with the mean colour, resizes and normalises them.
+    """Makes squares of images, as the model asks for, resizes and normalises them.
+
+    Either the image is padded to a square with the mean colour, or its shortest side is resized
+    and the middle kept, as CLIP's image processor does.
 
     Whatever depends on an image's shape is kept for the next one of that shape. Calls must come
     from one thread at a time.
@@ -37,8 +40,9 @@ class Preprocessor:
         """For images of any shape.
 
         Args:
-            vision: image size, mean and standard deviation.
+            vision: image size, mean, standard deviation, and how a square is made.
         """
+        self._axis = padded_axis if vision.resize == 'pad' else cropped_axis
         self._size = vision.image_size
         self._colour = padding_colour(vision.mean)
         mean, std = (np.array(v, np.float32)[:, None, None] for v in (vision.mean, vision.std))
@@ -55,8 +59,8 @@ class Preprocessor:
             out: float32 (3, size, size) to write to, so that a stream of frames allocates nothing.
 
         Returns:
-            float32 (3, size, size), RGB: `out` if it was given. Each value lies within one grey
-            level of what Pillow makes of the padded image.
+            float32 (3, size, size), RGB: `out` if it was given. Each value is what Pillow makes
+            of the image, but for the last bits of float32.
         """
         turned = pixels.strides[2] < 0
         stored = _stored(pixels[..., ::-1] if turned else pixels)
@@ -74,7 +78,9 @@ class Preprocessor:
             if len(self._resizers) == KEPT_SHAPES:
                 del self._resizers[next(iter(self._resizers))]
             colour = self._colour[::-1] if turned else self._colour
-            self._resizers[key] = _make_resizer(height, width, self._size, colour)
+            shape, size = (height, width), self._size
+            rows, columns = self._axis(height, shape, size), self._axis(width, shape, size)
+            self._resizers[key] = _make_resizer(rows, columns, size, colour)
         return self._resizers[key]
 
 
@@ -93,10 +99,11 @@ class _Resizer:
         resize_columns(self.narrow, self.rows, self.row_scratch, out)
 
 
-def _make_resizer(height: int, width: int, size: int, colour: NDArray[np.uint8]) -> _Resizer:
-    side = max(height, width)
-    columns = axis_blocks(Axis(width, side, size))
-    rows = axis_blocks(Axis(height, side, size))
+def _make_resizer(
+    vertical: Axis, horizontal: Axis, size: int, colour: NDArray[np.uint8]
+) -> _Resizer:
+    columns, rows = axis_blocks(horizontal), axis_blocks(vertical)
+    height = vertical.length
     return _Resizer(
         columns,
         rows,
@@ -104,6 +111,17 @@ def _make_resizer(height: int, width: int, size: int, colour: NDArray[np.uint8])
         make_scratch(rows, size, colour),
         np.empty((size, height, 3), np.uint8),
     )
+
+
+def padded_axis(length: int, shape: tuple[int, int], size: int) -> Axis:
+    """A side of an image in the middle of a square."""
+    return Axis(length, max(shape), size)
+
+
+def cropped_axis(length: int, shape: tuple[int, int], size: int) -> Axis:
+    """A side of an image whose shortest side is resized, and of which the middle is kept."""
+    resized = int(size * length / min(shape))
+    return Axis(length, length, resized, (resized - size) // 2, size)
 
 
 def padding_colour(mean: tuple[float, float, float]) -> NDArray[np.uint8]:

@@ -26,8 +26,16 @@ def question_tokens(prompt: PromptSpec, question: str, tokenise: Tokenise) -> li
 
 def turn_tokens(prompt: PromptSpec, question: str, first: bool, tokenise: Tokenise) -> list[int]:
     """A question of a conversation: only the first stands behind the image."""
-    template = prompt.question if first else prompt.turn or prompt.question
-    return list(tokenise(template.replace('{question}', question.strip())))
+    if first or not prompt.turn:
+        return question_tokens(prompt, question, tokenise)
+    text = prompt.turn.replace('{question}', question.strip())
+    return list(tokenise(text)) if prompt.turn_space else _without_space(text, tokenise)
+
+
+def _without_space(text: str, tokenise: Tokenise) -> list[int]:
+    """Tokens of a text that no space is put before: a line break takes it, and is left out."""
+    line_break = tokenise('\n')
+    return list(tokenise('\n' + text)[len(line_break) :])
 
 
 def question_part(prompt: PromptSpec, question: str) -> str:

@@ -1,7 +1,7 @@
-"""Pillow's bicubic resize of a padded image, without padding it: two passes of banded products.
+"""Pillow's bicubic resize of a padded or cropped image, without padding it, in two passes.
 
 Pillow resizes columns first, rounds to 8 bits, then resizes rows. Each output pixel is a weighted
-sum of a few neighbours, so a few outputs together are one small product of matrices:
+sum of a few neighbours, so a few outputs together are one small product of banded matrices:
 https://github.com/python-pillow/Pillow/blob/main/src/libImaging/Resample.c
 """
 
@@ -14,12 +14,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevlm_ros.engine.types import Floats, Pixels
+from mobilevlm_ros.engine.types import Pixels
+
+Doubles = NDArray[np.float64]
 
 OUTPUTS = 12  # of one product: more would multiply more zeros, fewer would keep the CPU less busy
 ROWS = 1080  # of one product: what it reads and writes should stay in the cache
 REACH = 2  # of bicubic interpolation, in pixels of the coarser image
-TIE = np.full(4, 1e-4)  # grey levels: Pillow rounds halves up, OpenCV to even numbers
+UNIT = 2.0**-22  # what Pillow's weights are whole multiples of; float64 adds them exactly
+TIE = np.full(4, UNIT / 2)  # grey levels: Pillow rounds halves up, OpenCV to even numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Axis:
     length: int  # of the image
     side: int  # with the padding
     size: int  # to resize to
+    first: int = 0  # output that is kept
+    kept: int = 0  # outputs; 0: all
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +42,7 @@ class Block:
 
     outputs: slice
     inputs: slice  # of the image without its padding; may be empty
-    weights: Floats  # (outputs, 1 + inputs): of the padding's colour, and of each input
+    weights: Doubles  # (outputs, 1 + inputs): of the padding's colour, and of each input
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,15 +50,16 @@ class Scratch:
     """What every product of one size of image writes to."""
 
     pixels: Pixels  # flat
-    inputs: Floats  # (1 + inputs, columns); the first row is the padding's colour
-    outputs: Floats  # (outputs, columns)
+    inputs: Doubles  # (1 + inputs, columns); the first row is the padding's colour
+    outputs: Doubles  # (outputs, columns)
 
 
 def axis_blocks(axis: Axis) -> tuple[Block, ...]:
     """The products that resize one direction."""
+    end = axis.first + (axis.kept or axis.size)
     return tuple(
-        _block(axis, first, min(first + OUTPUTS, axis.size))
-        for first in range(0, axis.size, OUTPUTS)
+        _block(axis, first, min(first + OUTPUTS, end))
+        for first in range(axis.first, end, OUTPUTS)
     )
 
 
@@ -61,12 +67,12 @@ def make_scratch(blocks: Sequence[Block], rows: int, colour: NDArray[np.uint8]) 
     """Room for the largest product, with the colour of the padding (3,) in its place."""
     strip = min(rows, ROWS)
     most = max(block.weights.shape[1] for block in blocks)
-    inputs = np.empty((most, 3 * strip), np.float32)
+    inputs = np.empty((most, 3 * strip))
     inputs[0] = np.tile(colour, strip)
     return Scratch(
         pixels=np.empty(most * 3 * strip, np.uint8),
         inputs=inputs,
-        outputs=np.empty((OUTPUTS, 3 * strip), np.float32),
+        outputs=np.empty((OUTPUTS, 3 * strip)),
     )
 
 
@@ -98,13 +104,13 @@ def _block(axis: Axis, first: int, last: int) -> Block:
     inside = weights[:, begin - low : end - low]
     padding = weights.sum(1, keepdims=True) - inside.sum(1, keepdims=True)
     return Block(
-        outputs=slice(first, last),
+        outputs=slice(first - axis.first, last - axis.first),
         inputs=slice(int(begin - left), int(end - left)),
-        weights=np.hstack([padding, inside]).astype(np.float32),
+        weights=np.hstack([padding, inside]),
     )
 
 
-def _weights(axis: Axis, first: int, last: int) -> tuple[int, NDArray[np.float64]]:
+def _weights(axis: Axis, first: int, last: int) -> tuple[int, Doubles]:
     """The first input that some outputs need, and the weights (outputs, inputs) from there on."""
     scale = axis.side / axis.size
     stretch = max(scale, 1.0)
@@ -112,11 +118,13 @@ def _weights(axis: Axis, first: int, last: int) -> tuple[int, NDArray[np.float64
     low = np.maximum((centres - REACH * stretch + 0.5).astype(int), 0)
     high = np.minimum((centres + REACH * stretch + 0.5).astype(int), axis.side)
     inputs = np.arange(low[0, 0], high[-1, 0])
-    weights = bicubic((inputs - centres + 0.5) / stretch) * ((inputs >= low) & (inputs < high))
-    return int(low[0, 0]), weights / weights.sum(1, keepdims=True)
+    weights = bicubic((inputs - centres + 0.5) * (1 / stretch))
+    weights *= (inputs >= low) & (inputs < high)
+    units = weights * (1 / weights.sum(1, keepdims=True)) / UNIT
+    return int(low[0, 0]), np.trunc(units + np.copysign(0.5, units)) * UNIT
 
 
-def bicubic(distance: NDArray[np.float64]) -> NDArray[np.float64]:
+def bicubic(distance: Doubles) -> Doubles:
     """Keys' cubic convolution with a = -0.5 (https://doi.org/10.1109/TASSP.1981.1163711)."""
     x = np.abs(distance)
     near = (1.5 * x - 2.5) * x * x + 1

@@ -30,6 +30,7 @@ class Usage:
     caption: str  # the question that a caption answers
     license: str
     provenance: dict[str, Any]
+    max_tokens: int = 64  # of an answer, if nobody says otherwise
 
 
 def save_checkpoint(model: MobileVlm, usage: Usage, vocabulary: Path, folder: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
 
-from mobilevlm_ros.model.projector import create_projector
+from mobilevlm_ros.model.projector import PROJECTORS, create_projector
 
 TOWER = 'model.vision_tower.vision_tower.vision_model.'
 PROJECTOR = 'model.mm_projector.'
@@ -68,7 +68,7 @@ class Geometry:
     @property
     def visual_tokens(self) -> int:
         """How many tokens the projector makes of an image."""
-        return (self.image_size // self.patch_size // 2) ** 2
+        return PROJECTORS[self.projector].grid(self.image_size // self.patch_size) ** 2
 
 
 class Vision(nn.Module):

@@ -12,6 +12,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+SIDE = 12  # of the grid that LDPv2 pools to, whatever the image's size
+
 
 def to_grid(tokens: Tensor) -> Tensor:
     """[batch, n * n, width] to [batch, width, n, n].
@@ -93,19 +95,24 @@ class LdpBlock(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """[batch, n * n, vision_width] to [batch, n * n / 4, width]."""
+        """[batch, n * n, vision_width] to [batch, grid * grid, width]."""
         return to_tokens(self.mb_block(to_grid(self.mlp(features))))
 
 
 class Ldp(nn.Module):
     """Lightweight Downsample Projector of MobileVLM."""
 
+    @staticmethod
+    def grid(patches: int) -> int:
+        """Tokens a side of so many patches a side: its convolution of stride 2 rounds up."""
+        return (patches + 1) // 2
+
     def __init__(self, vision_width: int, width: int) -> None:
         super().__init__()
         self.model = LdpBlock(vision_width, width)
 
     def forward(self, features: Tensor) -> Tensor:
-        """[batch, n * n, vision_width] to [batch, n * n / 4, width]."""
+        """[batch, n * n, vision_width] to [batch, grid * grid, width]."""
         return self.model(features)  # type: ignore[no-any-return]
 
 
@@ -135,12 +142,31 @@ class PositionalEncoding(nn.Module):
         return grid + self.peg(grid)  # type: ignore[no-any-return]
 
 
-class LdpV2(nn.Module):
-    """Lightweight Downsample Projector of MobileVLM V2.
+def pool(grid: Tensor) -> Tensor:
+    """[batch, width, n, n] to [batch, width, 12, 12], as AdaptiveAvgPool2d does.
 
-    The official code pools adaptively to 12 x 12, which for its 24 x 24 patches is the mean of
-    2 x 2; here it is that for every size.
+    Where 12 does not divide n, windows overlap or repeat; ONNX has no operator for that, so that
+    each direction is cut into its windows.
     """
+    patches = grid.shape[-1]
+    if patches % SIDE == 0:
+        return nn.functional.avg_pool2d(grid, patches // SIDE)
+    return _pool_axis(_pool_axis(grid, 2, patches), 3, patches)
+
+
+def _pool_axis(grid: Tensor, axis: int, patches: int) -> Tensor:
+    bounds = [(i * patches // SIDE, -(-(i + 1) * patches // SIDE)) for i in range(SIDE)]
+    windows = [grid.narrow(axis, begin, end - begin) for begin, end in bounds]
+    return torch.cat([window.mean(axis, keepdim=True) for window in windows], axis)
+
+
+class LdpV2(nn.Module):
+    """Lightweight Downsample Projector of MobileVLM V2: 144 tokens, whatever the image's size."""
+
+    @staticmethod
+    def grid(patches: int) -> int:
+        """Tokens a side."""
+        return SIDE
 
     def __init__(self, vision_width: int, width: int) -> None:
         super().__init__()
@@ -148,9 +174,8 @@ class LdpV2(nn.Module):
         self.peg = PositionalEncoding(width)
 
     def forward(self, features: Tensor) -> Tensor:
-        """[batch, n * n, vision_width] to [batch, n * n / 4, width]."""
-        grid = nn.functional.avg_pool2d(to_grid(self.mlp(features)), 2)
-        return to_tokens(self.peg(grid))
+        """[batch, n * n, vision_width] to [batch, 144, width]."""
+        return to_tokens(self.peg(pool(to_grid(self.mlp(features)))))
 
 
 PROJECTORS: dict[str, type[Ldp] | type[LdpV2]] = {'ldp': Ldp, 'ldpv2': LdpV2}

@@ -31,7 +31,7 @@ class Model:
     state: str  # of the lifecycle
     name: str = ''
     backend: str = ''
-    why: str = ''  # this backend was taken
+    placement: str = ''  # how much of the language model is on a GPU
     queue_size: int = 0
 
 

@@ -133,8 +133,9 @@ class VlmNode(LifecycleNode):
             self.get_logger().error(f'cannot configure: {cause}')
             return TransitionCallbackReturn.FAILURE
         self._model = diagnosis.Model(
-            'inactive', engine.bundle.name, engine.backend, '', self._engine_config.queue_size
-        )
+            'inactive', engine.bundle.name, engine.backend, engine.placement,
+            self._engine_config.queue_size,
+        )  # fmt: skip
         worker = EngineWorker(
             engine, self._publish_caption, captions_wanted=lambda: self._config.captions
         )

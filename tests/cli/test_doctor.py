@@ -117,3 +117,13 @@ def test_a_bundle_without_vision_files_says_why_nothing_runs(bundle: Path) -> No
 
 def no_plan(bundle: Bundle, verify: bool) -> Path:
     raise BackendError('tensorrt cannot be imported')
+
+
+def test_how_much_of_the_language_model_goes_to_a_gpu_is_said(root: Path) -> None:
+    rows, _ = doctor.bundle(root / 'models' / 'nano')
+    assert ' of 7 layers on a GPU' in dict(rows)['language model']
+
+
+def test_an_old_llama_cpp_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(__import__('llama_cpp'), '__version__', '0.3.16')
+    assert 'llama-cpp-python 0.3.16 is too old' in dict(doctor.probe_backends())['llama_cpp']

@@ -14,7 +14,7 @@ from mobilevlm_ros.model.mobilevlm import TOWER, Geometry, MobileVlm
 
 TINY = Geometry(
     image_size=56, patch_size=14, vision_width=32, vision_layers=1, vision_heads=2, width=64,
-    layers=1, heads=4, feed_forward=256, vocabulary=364, context=64,
+    layers=1, heads=4, feed_forward=256, vocabulary=364, context=256,
 )  # fmt: skip
 OWN = 'vision_model.'
 

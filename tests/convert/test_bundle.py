@@ -90,7 +90,7 @@ def test_a_bundle_describes_and_checks_itself(small: Path, checkpoint: Path) -> 
 def test_the_engine_answers_from_an_official_checkpoint(
     tmp_path: Path, vocabulary: Path, projector: str
 ) -> None:
-    geometry = replace(TINY, projector=projector, context=128)
+    geometry = replace(TINY, projector=projector)
     weights = half_weights(make_model(geometry))
     folder = write_official(tmp_path / 'model', vocabulary, geometry, weights)
     prompt = {'head': 'A', 'question': '{question}', 'stop': []}
@@ -99,7 +99,8 @@ def test_the_engine_answers_from_an_official_checkpoint(
     with open_engine(tmp_path / 'bundle', EngineConfig(llm_threads=1)) as engine:
         timing = engine.look(Frame(np.full((60, 80, 3), 90, np.uint8)))
         answer = engine.ask(Question('What?', max_tokens=3))
-    assert timing.visual_tokens == 4 and 1 <= answer.timing.generated_tokens <= 3
+    assert timing.visual_tokens == geometry.visual_tokens
+    assert 1 <= answer.timing.generated_tokens <= 3
     assert engine.bundle.vision.projector == projector
 
 

@@ -83,4 +83,4 @@ def test_unknown_presets_and_depths_are_refused() -> None:
     for layers in (-1, 24):
         with pytest.raises(ConfigError, match='1 to 23 layers'):
             preset_geometry('mobilevlm-1.7b', layers)
-    assert len(PRESETS) == 4
+    assert len(PRESETS) == 5

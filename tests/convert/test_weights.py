@@ -51,8 +51,87 @@ def test_a_shard_cut_by_one_byte_is_noticed_before_it_is_read(tmp_path: Path, st
 def test_a_missing_shard_is_named(tmp_path: Path) -> None:
     shard = write_shards(tmp_path, STEMS[0], WEIGHTS)[1]
     shard.unlink()
-    with pytest.raises(CheckpointError, match=f'lacks {shard.name} of 2 shards'):
+    with pytest.raises(CheckpointError, match=f'lacks {shard.name} of the 2 shards'):
         open_folder(tmp_path)
+
+
+def test_files_are_chosen_as_transformers_chooses_them(tmp_path: Path) -> None:
+    """modeling_utils.py: safetensors first, a whole file before an index."""
+    order = [name for stem in STEMS for name in (stem, f'{stem}.index.json')]
+    for first in reversed(order):
+        if first in STEMS:
+            write_weights(tmp_path / first, {'chosen': torch.ones(1)})
+            chosen = [tmp_path / first]
+        else:
+            chosen = write_shards(tmp_path, first.removesuffix('.index.json'), WEIGHTS)
+        assert weight_files(tmp_path) == chosen
+
+
+@pytest.mark.parametrize('stem', STEMS)
+def test_a_stale_index_beside_a_whole_file_is_not_read(tmp_path: Path, stem: str) -> None:
+    for shard in write_shards(tmp_path, stem, WEIGHTS):
+        shard.unlink()
+    write_weights(tmp_path / stem, WEIGHTS)
+    assert open_folder(tmp_path).shapes().keys() == WEIGHTS.keys()
+    (tmp_path / f'{stem}.index.json').write_text('not JSON')
+    assert open_folder(tmp_path).shapes().keys() == WEIGHTS.keys()
+
+
+def test_left_over_shards_are_not_read(tmp_path: Path) -> None:
+    write_weights(tmp_path / 'model-00001-of-00003.safetensors', {'old': torch.ones(1)})
+    write_shards(tmp_path, STEMS[0], WEIGHTS)
+    assert open_folder(tmp_path).shapes().keys() == WEIGHTS.keys()
+
+
+def test_an_index_without_its_shards_says_what_else_could_be_taken(tmp_path: Path) -> None:
+    for shard in write_shards(tmp_path, STEMS[0], WEIGHTS):
+        shard.unlink()
+    write_weights(tmp_path / STEMS[1], WEIGHTS)
+    with pytest.raises(CheckpointError, match=r'or remove model\.safetensors\.index\.json if pyt'):
+        weight_files(tmp_path)
+
+
+@pytest.mark.parametrize('stem', STEMS)
+def test_links_into_the_hub_s_cache_are_followed(tmp_path: Path, stem: str) -> None:
+    blobs, snapshot = tmp_path / 'blobs', tmp_path / 'snapshots' / '0123abcd'
+    blobs.mkdir()
+    snapshot.mkdir(parents=True)
+    for path in [*write_shards(tmp_path, stem, WEIGHTS), tmp_path / f'{stem}.index.json']:
+        blob = blobs / f'hash-of-{path.name}'.replace('.', '-')
+        path.rename(blob)
+        (snapshot / path.name).symlink_to(f'../../blobs/{blob.name}')
+    weights = open_folder(snapshot)
+    assert all(torch.equal(weights.read(name), tensor) for name, tensor in WEIGHTS.items())
+    (blobs / blob.name).unlink()
+    with pytest.raises(CheckpointError, match=r'is a link to a file that is not there|shards'):
+        open_folder(snapshot)
+
+
+@pytest.mark.parametrize(
+    ('file', 'complaint'),
+    [
+        ('model.fp16.safetensors', 'a variant of the weights alone'),
+        ('pytorch_model.bf16.bin', 'a variant of the weights alone'),
+        ('model-00001-of-00002.safetensors', 'shards of weights without the index'),
+        ('model.safetensors.tmp', 'a download that was not finished'),
+        ('pytorch_model.bin.part', 'a download that was not finished'),
+        ('.cache/huggingface/download/x.incomplete', 'a download that was not finished'),
+        ('tf_model.h5', 'weights for another library'),
+    ],
+)
+def test_what_is_no_weights_is_called_what_it_is(
+    tmp_path: Path, file: str, complaint: str
+) -> None:
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).touch()
+    with pytest.raises(CheckpointError, match=complaint):
+        weight_files(tmp_path)
+
+
+def test_a_variant_beside_the_weights_is_not_read(tmp_path: Path) -> None:
+    write_weights(tmp_path / STEMS[1], WEIGHTS)
+    write_weights(tmp_path / 'model.fp16.safetensors', {'other': torch.ones(1)})
+    assert open_folder(tmp_path).shapes().keys() == WEIGHTS.keys()
 
 
 def test_a_folder_without_weights_says_what_was_expected(tmp_path: Path) -> None:

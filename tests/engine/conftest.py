@@ -171,7 +171,7 @@ def manifest(folder: Path) -> dict[str, Any]:
             'width': WIDTH,
             'projector': 'ldp',
         },
-        'language': {'context_length': CONTEXT},
+        'language': {'context_length': CONTEXT, 'max_tokens': 64},
         'prompt': {'head': HEAD, 'question': QUESTION, 'stop': ['</s>']},
         'files': files,
         'backends': {

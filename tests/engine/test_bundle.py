@@ -123,7 +123,9 @@ def test_a_newer_schema_asks_for_an_update(own_bundle: Path) -> None:
         (lambda m: m['vision'].update(mean=[True, 0, 0]), 'mean should be three numbers'),
         (lambda m: m['language'].update(context_length=1 << 32), 'number from 1 to 1048576'),
         (lambda m: m['caption'].update(question=' '), 'question should be a question that'),
-        (lambda m: m['vision'].update(resize='crop'), 'resize should be one of pad'),
+        (lambda m: m['vision'].update(resize='stretch'), 'resize should be one of pad, crop'),
+        (lambda m: m['language'].update(max_tokens=0), 'max_tokens should be a whole number from'),
+        (lambda m: m['prompt'].update(turn_space=1), 'turn_space should be true or false'),
         (lambda m: m.update(architecture='gpt'), 'architecture should be one of mobilevlm'),
         (lambda m: m['prompt'].update(question='Q'), r'text with \{question\} in it once'),
         (lambda m: m['prompt'].update(stop=['']), 'stop should be a list of texts'),
@@ -158,3 +160,17 @@ def test_home_is_expanded(root: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv('HOME', str(tmp_path))
     (tmp_path / 'model').symlink_to(root / 'models/nano')
     assert load_bundle('~/model', verify=False).path == tmp_path / 'model'
+
+
+def test_old_bundles_without_newer_entries_stay_what_they_were(own_bundle: Path) -> None:
+    def strip(manifest: dict[str, Any]) -> None:
+        del manifest['vision']['resize'], manifest['language']['max_tokens']
+
+    edit(own_bundle, strip)
+    bundle = load_bundle(own_bundle)
+    assert (bundle.vision.resize, bundle.max_tokens) == ('pad', 512)
+    assert bundle.prompt.turn_space
+
+
+def test_nano_says_how_long_its_answers_are(root: Path) -> None:
+    assert load_bundle(root / 'models' / 'nano', verify=False).max_tokens == 64

@@ -111,3 +111,16 @@ def test_a_context_beyond_what_the_model_was_made_for_is_refused(tiny_bundle: Pa
 def test_a_context_too_short_for_the_image_is_refused(tiny_bundle: Path) -> None:
     with pytest.raises(ConfigError, match='context_length is 44; prompt head and image take 43'):
         open_engine(tiny_bundle, EngineConfig(context_length=44))
+
+
+@pytest.mark.parametrize(
+    ('setting', 'asked', 'expected'), [(0, 0, 64), (7, 0, 7), (0, 5, 5), (7, 5, 5)]
+)
+def test_an_answer_is_as_long_as_question_setting_or_bundle_says(
+    setting: int, asked: int, expected: int
+) -> None:
+    config = EngineConfig(max_tokens=setting)
+    with create_fake_engine(config, reply=lambda question, visual: 'long ' * 100) as engine:
+        engine.look(grey(7))
+        answer = engine.ask(Question('What?', max_tokens=asked))
+    assert (answer.timing.generated_tokens, answer.finish_reason) == (expected, 'length')

@@ -3,9 +3,11 @@ from pathlib import Path
 
 import pytest
 import sentencepiece
+from sentencepiece import sentencepiece_model_pb2 as proto
 
 from mobilevlm_ros.engine import Engine, load_bundle
-from mobilevlm_ros.engine.prompt import head_tokens, question_part, question_tokens
+from mobilevlm_ros.engine.bundle import PromptSpec
+from mobilevlm_ros.engine.prompt import head_tokens, question_part, question_tokens, turn_tokens
 
 NASTY = [
     'What is ahead?',
@@ -50,3 +52,18 @@ def test_a_question_cannot_bring_in_special_tokens(engine: Engine) -> None:
 def test_a_question_is_put_in_once_whatever_it_says(tiny_bundle: Path) -> None:
     prompt = load_bundle(tiny_bundle).prompt
     assert question_part(prompt, ' {question} ') == '\n{question} ASSISTANT:'
+
+
+@pytest.mark.parametrize('question', NASTY)
+@pytest.mark.parametrize('space', [True, False])
+def test_a_turn_is_what_sentencepiece_makes_of_it_with_or_without_a_space_before_it(
+    engine: Engine, vocabulary: sentencepiece.SentencePieceProcessor, question: str, space: bool
+) -> None:
+    """As transformers' LlamaTokenizer does behind an end token, with `legacy` or without."""
+    model = proto.ModelProto()
+    model.ParseFromString(vocabulary.serialized_model_proto())
+    model.normalizer_spec.add_dummy_prefix = space
+    plain = sentencepiece.SentencePieceProcessor(model_proto=model.SerializeToString())
+    prompt = PromptSpec('', '{question}', (), 'USER: {question} ASSISTANT:', space)
+    found = turn_tokens(prompt, question, False, engine.language.llm.tokenise)
+    assert found == plain.encode(f'USER: {question.strip()} ASSISTANT:')

@@ -4,7 +4,15 @@ from typing import Any
 import pytest
 
 from mobilevlm_ros.engine.errors import CheckpointError
-from mobilevlm_ros.model.config import read_geometry, tower_config, write_config
+from mobilevlm_ros.model.config import (
+    check_architecture,
+    given,
+    named_tower,
+    read_geometry,
+    read_resize,
+    tower_config,
+    write_config,
+)
 from mobilevlm_ros.model.mobilevlm import Geometry
 
 # The keys of mtgv/MobileVLM-3B's config.json that matter, and those that mislead.
@@ -38,7 +46,7 @@ MOBILEVLM_3B = {
 
 
 def read(**changes: Any) -> Geometry:
-    config = {**MOBILEVLM_3B, **changes}
+    config = given({**MOBILEVLM_3B, **changes}.items())
     return read_geometry(config, tower_config(config))
 
 
@@ -78,7 +86,7 @@ def test_the_way_transformers_5_writes_rope_is_understood() -> None:
 @pytest.mark.parametrize(
     ('key', 'value'),
     [
-        ('model_type', 'llama'),
+        ('model_type', 'qwen2_vl'),
         ('mm_projector_type', 'mlp2x_gelu'),
         ('mm_projector_type', None),
         ('mm_vision_select_layer', 3),
@@ -89,11 +97,11 @@ def test_the_way_transformers_5_writes_rope_is_understood() -> None:
         ('vision_tower_type', 'siglip'),
         ('image_aspect_ratio', 'anyres'),
         ('rope_scaling', {'type': 'linear', 'factor': 2.0}),
+        ('rope_scaling', 'linear'),
         ('rope_parameters', {'rope_type': 'yarn'}),
         ('quantization_config', {'bits': 4}),
         ('attention_bias', True),
         ('rope_theta', '10000'),
-        ('rms_norm_eps', None),
         ('hidden_act', 'gelu'),
         ('hidden_size', '2560'),
         ('num_hidden_layers', 0),
@@ -113,18 +121,103 @@ def test_an_unknown_tower_asks_for_its_folder() -> None:
 
 
 @pytest.mark.parametrize(
+    ('key', 'expected'),
+    [
+        ('rms_norm_eps', {'rms_eps': 1e-6}),
+        ('num_key_value_heads', {'kv_heads': 0}),
+        ('vocab_size', {'vocabulary': 32000}),
+        ('hidden_size', {'width': 4096}),
+        ('intermediate_size', {'feed_forward': 11008}),
+        ('max_position_embeddings', {'context': 2048}),
+        ('max_sequence_length', {'context': 2048}),
+        ('mm_hidden_size', {'vision_width': 1024}),
+        ('mm_vision_select_layer', {'vision_layers': 23}),
+        ('hidden_act', {}),
+        ('image_aspect_ratio', {}),
+        ('model_type', {}),
+        ('tie_word_embeddings', {'tied': False}),
+        ('vision_tower_type', {}),
+    ],
+)
+def test_what_is_null_has_its_default(key: str, expected: dict[str, Any]) -> None:
+    assert read(**{key: None}) == replace(read(), **expected)
+
+
+@pytest.mark.parametrize(
+    ('longest', 'said', 'context'),
+    [(4096, None, 2048), (4096, 4096, 4096), (1024, None, 1024), (2048, 4096, 2048)],
+)
+def test_the_context_is_2048_unless_the_checkpoint_says_otherwise(
+    longest: int, said: int | None, context: int
+) -> None:
+    geometry = read(max_position_embeddings=longest, max_sequence_length=said)
+    assert geometry.context == context
+
+
+@pytest.mark.parametrize(
+    ('ratio', 'resize'), [('pad', 'pad'), ('square', 'crop'), (None, 'crop')]
+)
+def test_only_pad_pads(ratio: str | None, resize: str) -> None:
+    config = given({**MOBILEVLM_3B, 'image_aspect_ratio': ratio}.items())
+    assert read_resize(config) == resize
+
+
+def test_ldpv2_makes_144_tokens_whatever_the_tower() -> None:
+    for name in ('openai/clip-vit-large-patch14', 'openai/clip-vit-large-patch14-336'):
+        assert read(mm_vision_tower=name, mm_projector_type='ldpnetv2').visual_tokens == 144
+    assert read(mm_vision_tower='openai/clip-vit-large-patch14').visual_tokens == 64
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'openai/clip-vit-large-patch14-336',
+        '/data/clip-vit-large-patch14-336/',
+        '/root/.cache/huggingface/hub/models--openai--clip-vit-large-patch14-336/snapshots/ce19dc',
+    ],
+)
+def test_a_tower_goes_by_its_name_on_the_hub(name: str) -> None:
+    assert named_tower({'mm_vision_tower': name}) == 'openai/clip-vit-large-patch14-336'
+    assert read(mm_vision_tower=name).image_size == 336
+
+
+def test_an_unknown_tower_of_a_cache_goes_by_its_name_too() -> None:
+    path = '/x/hub/models--laion--CLIP-ViT-L-14/snapshots/0123abcd'
+    assert named_tower({'mm_vision_tower': path}) == 'laion/CLIP-ViT-L-14'
+
+
+@pytest.mark.parametrize('kind', ['clip', 'clip_vision_model'])
+def test_a_vision_tower_alone_is_called_that(kind: str) -> None:
+    with pytest.raises(CheckpointError, match=r'vision tower alone.*--vision-tower'):
+        read(model_type=kind)
+
+
+def test_a_language_model_alone_is_called_that() -> None:
+    with pytest.raises(CheckpointError, match='language model without a vision part'):
+        check_architecture({'model_type': 'llama', 'hidden_size': 2048})
+
+
+def test_the_default_rope_may_be_spelt_out() -> None:
+    assert read(rope_scaling={'rope_type': 'default'}) == read()
+
+
+@pytest.mark.parametrize(
     ('key', 'value'),
     [('hidden_act', 'gelu'), ('layer_norm_eps', 1e-6), ('intermediate_size', 5000)],
 )
 def test_a_tower_that_is_no_plain_clip_is_refused(key: str, value: Any) -> None:
-    tower = {**tower_config(MOBILEVLM_3B), key: value}
     with pytest.raises(CheckpointError, match=f'{key} {value!r}'):
-        read_geometry(MOBILEVLM_3B, tower)
+        read(vision_config={**tower_config(MOBILEVLM_3B), key: value})
 
 
-def test_an_odd_number_of_patches_is_refused() -> None:
-    with pytest.raises(CheckpointError, match='322 pixels in patches of 14'):
-        read_geometry(MOBILEVLM_3B, {**tower_config(MOBILEVLM_3B), 'image_size': 322})
+def test_patches_that_do_not_fill_the_image_are_refused() -> None:
+    with pytest.raises(CheckpointError, match='330 pixels in patches of 14'):
+        read(vision_config={**tower_config(MOBILEVLM_3B), 'image_size': 330})
+
+
+def test_an_odd_number_of_patches_is_rounded_up() -> None:
+    tower = {**tower_config(MOBILEVLM_3B), 'image_size': 322}
+    assert read(vision_config=tower).visual_tokens == 144
 
 
 @pytest.mark.parametrize('select_layer', [-1, -2])

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from mobilevlm_ros.convert.presets import LARGE, PRESETS, SMALL
+from mobilevlm_ros.convert.presets import LARGE, PRESETS, SMALL, VICUNA
 from mobilevlm_ros.model.mobilevlm import PROJECTOR, TOWER, Geometry, MobileVlm, weight_shapes
 
 
@@ -13,7 +13,8 @@ def count(geometry: Geometry, *prefixes: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ('geometry', 'parameters'), [(SMALL, 1_364_297_728), (LARGE, 2_701_560_320)]
+    ('geometry', 'parameters'),
+    [(SMALL, 1_364_297_728), (LARGE, 2_701_560_320), (VICUNA, 6_738_415_616)],
 )
 def test_the_language_models_have_the_published_sizes(geometry: Geometry, parameters: int) -> None:
     assert count(geometry, 'model.layers', 'model.embed', 'model.norm', 'lm_head') == parameters
@@ -26,6 +27,7 @@ def test_the_language_models_have_the_published_sizes(geometry: Geometry, parame
         ('mobilevlm-3b', 28_913_920),
         ('mobilevlm-v2-1.7b', 6_316_032),
         ('mobilevlm-v2-3b', 9_205_760),
+        ('mobilevlm-v2-7b', 21_020_672),
     ],
 )
 def test_the_projectors_have_the_official_sizes(name: str, parameters: int) -> None:
@@ -50,8 +52,13 @@ def test_tied_embeddings_are_one_tensor() -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize('projector', ['ldp', 'ldpv2'])
-def test_an_image_becomes_a_quarter_of_its_patches(projector: str) -> None:
-    geometry = Geometry(layers=1, vision_layers=1, projector=projector)
-    tokens = MobileVlm(geometry).eval().encode(torch.zeros(2, 3, 200, 200))
-    assert tokens.shape == (2, geometry.visual_tokens, geometry.width) == (2, 100, 256)
+@pytest.mark.parametrize(
+    ('projector', 'size', 'count'),
+    [('ldp', 200, 100), ('ldp', 190, 100), ('ldpv2', 200, 144), ('ldpv2', 240, 144)],
+)
+def test_ldp_keeps_a_quarter_of_the_patches_and_ldpv2_144(
+    projector: str, size: int, count: int
+) -> None:
+    geometry = Geometry(image_size=size, layers=1, vision_layers=1, projector=projector)
+    tokens = MobileVlm(geometry).eval().encode(torch.zeros(2, 3, size, size))
+    assert tokens.shape == (2, geometry.visual_tokens, geometry.width) == (2, count, 256)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from mobilevlm_ros.model.projector import PROJECTORS, create_projector
+from mobilevlm_ros.model.projector import PROJECTORS, create_projector, pool
 
 Arrays = dict[str, np.ndarray]
 
@@ -50,3 +50,10 @@ def test_every_weight_matters(kind: str, official: Arrays) -> None:
         changed = {**weights, name: weight.flip(0)}  # which no norm after it can undo
         difference = np.abs(run(kind, official, changed) - expected).max()
         assert difference > 1e-3 * np.abs(expected).max(), name
+
+
+@pytest.mark.parametrize('patches', [4, 7, 12, 16, 20, 24, 27, 36])
+def test_any_grid_is_pooled_as_pytorch_pools_it_to_12(patches: int) -> None:
+    grid = torch.randn(2, 3, patches, patches, generator=torch.Generator().manual_seed(patches))
+    expected = torch.nn.functional.adaptive_avg_pool2d(grid, (12, 12))
+    assert torch.allclose(pool(grid), expected, atol=1e-6)

@@ -95,3 +95,9 @@ def test_every_part_has_the_node_s_name_and_its_values_as_text():
     (status,) = array.status
     assert (status.name, status.level, status.message) == ('robot/vlm_node: engine', OK, 'active')
     assert {'waiting', 'backend', 'cells_used'} <= {pair.key for pair in status.values}
+
+
+def test_how_much_is_on_a_gpu_is_told() -> None:
+    model = Model('active', 'nano', 'b', '0 of 7 layers on a GPU: n_gpu_layers is 0')
+    _, _, values = engine_part(model, Load(), Record())
+    assert values['placement'] == '0 of 7 layers on a GPU: n_gpu_layers is 0'
