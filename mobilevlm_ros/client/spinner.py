@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import time
@@ -38,8 +39,8 @@ class Job(Protocol):
 class Spinner:
     """Spins a node of its own in a daemon thread, and lets calls go on there.
 
-    An error ends the call that it comes from, and nothing else. The thread must have ended before
-    the interpreter does: whoever owns this calls `close` in time.
+    An error ends the call that it comes from, and nothing else. The thread ends before the
+    interpreter does, which would abort the process otherwise.
     """
 
     def __init__(self, namespace: str) -> None:
@@ -67,7 +68,8 @@ class Spinner:
         self._thread = threading.Thread(target=self._spin, name='vlm_client', daemon=True)
 
     def start(self) -> None:
-        """Spin."""
+        """Spin, until the program ends at the latest."""
+        atexit.register(self.close, silently=True)
         self._thread.start()
 
     def add(self, job: Job) -> None:
@@ -160,4 +162,5 @@ class Spinner:
             waitable.destroy()
         self.node.destroy_node()
         self._context.try_shutdown()
+        atexit.unregister(self.close)  # not before: whoever ends the program waits for this thread
 

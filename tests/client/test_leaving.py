@@ -22,6 +22,8 @@ ENDS = {
     'at once': '',
     'while a request waits': "waiting = vlm.submit('Well?')",
     'while the request of a forgotten client waits': "waiting = VlmClient().submit('Well?')",
+    'when the last call of a forgotten client ends': """
+VlmClient(connect_s=0.01).submit('Well?').exception()""",
     'with several clients': "others = [VlmClient() for _ in range(3)]; others[0].submit('Well?')",
     'with a stream that was never read': "pieces = vlm.stream('Well?')",
     'while a thread waits': """
