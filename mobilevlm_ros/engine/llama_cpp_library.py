@@ -13,6 +13,7 @@ from typing import Any
 
 from mobilevlm_ros.engine.cpu import WITHOUT_AMX, has_amx, thread_count
 from mobilevlm_ros.engine.errors import BackendError, BundleFileError
+from mobilevlm_ros.engine.interrupts import interrupts_later
 from mobilevlm_ros.engine.llama_cpp_version import OLDEST, check_version
 from mobilevlm_ros.engine.offload import ALL, Offload, offload
 
@@ -67,7 +68,8 @@ def load_model(path: Path, n_gpu_layers: int = ALL) -> Any:
             '--force-reinstall llama-cpp-python',
             WITHOUT_AMX,
         )
-    model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
+    with interrupts_later():
+        model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
     if not model:
         advice = '; lower n_gpu_layers if the GPU has too little memory' if _has_gpu() else ''
         raise BackendError(f'llama.cpp could not load {path}{_reasons()}{advice}')
@@ -86,7 +88,8 @@ def _has_gpu() -> bool:
 
 def create_context(model: Any, params: Any) -> Any:
     """A context of the model, which is freed if there cannot be one."""
-    context = llama_cpp.llama_init_from_model(model, params)
+    with interrupts_later():
+        context = llama_cpp.llama_init_from_model(model, params)
     if not context:
         llama_cpp.llama_model_free(model)
         raise BackendError(f'llama.cpp could not make a context{_reasons()}')
