@@ -59,8 +59,8 @@ class Preprocessor:
             out: float32 (3, size, size) to write to, so that a stream of frames allocates nothing.
 
         Returns:
-            float32 (3, size, size), RGB: `out` if it was given. Each value is what Pillow makes
-            of the image, but for the last bits of float32.
+            float32 (3, size, size), RGB: `out` if it was given. Each value lies within one grey
+            level of what Pillow makes of the image, and nearly all are equal.
         """
         turned = pixels.strides[2] < 0
         stored = _stored(pixels[..., ::-1] if turned else pixels)

@@ -14,15 +14,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevlm_ros.engine.types import Pixels
+from mobilevlm_ros.engine.types import Floats, Pixels
 
 Doubles = NDArray[np.float64]
 
 OUTPUTS = 12  # of one product: more would multiply more zeros, fewer would keep the CPU less busy
 ROWS = 1080  # of one product: what it reads and writes should stay in the cache
 REACH = 2  # of bicubic interpolation, in pixels of the coarser image
-UNIT = 2.0**-22  # what Pillow's weights are whole multiples of; float64 adds them exactly
-TIE = np.full(4, UNIT / 2)  # grey levels: Pillow rounds halves up, OpenCV to even numbers
+UNIT = 2.0**-22  # what Pillow's weights are whole multiples of
+TIE = np.full(4, 1e-5)  # grey levels: Pillow rounds halves up, OpenCV to even numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Block:
 
     outputs: slice
     inputs: slice  # of the image without its padding; may be empty
-    weights: Doubles  # (outputs, 1 + inputs): of the padding's colour, and of each input
+    weights: Floats  # (outputs, 1 + inputs): of the padding's colour, and of each input
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,8 +50,8 @@ class Scratch:
     """What every product of one size of image writes to."""
 
     pixels: Pixels  # flat
-    inputs: Doubles  # (1 + inputs, columns); the first row is the padding's colour
-    outputs: Doubles  # (outputs, columns)
+    inputs: Floats  # (1 + inputs, columns); the first row is the padding's colour
+    outputs: Floats  # (outputs, columns)
 
 
 def axis_blocks(axis: Axis) -> tuple[Block, ...]:
@@ -67,12 +67,12 @@ def make_scratch(blocks: Sequence[Block], rows: int, colour: NDArray[np.uint8]) 
     """Room for the largest product, with the colour of the padding (3,) in its place."""
     strip = min(rows, ROWS)
     most = max(block.weights.shape[1] for block in blocks)
-    inputs = np.empty((most, 3 * strip))
+    inputs = np.empty((most, 3 * strip), np.float32)
     inputs[0] = np.tile(colour, strip)
     return Scratch(
         pixels=np.empty(most * 3 * strip, np.uint8),
         inputs=inputs,
-        outputs=np.empty((OUTPUTS, 3 * strip)),
+        outputs=np.empty((OUTPUTS, 3 * strip), np.float32),
     )
 
 
@@ -106,7 +106,7 @@ def _block(axis: Axis, first: int, last: int) -> Block:
     return Block(
         outputs=slice(first - axis.first, last - axis.first),
         inputs=slice(int(begin - left), int(end - left)),
-        weights=np.hstack([padding, inside]),
+        weights=np.hstack([padding, inside]).astype(np.float32),
     )
 
 
