@@ -20,7 +20,7 @@ class HeldFrame:
     sequence: int
     visual_tokens: int
     own: bool = False  # for a single question or session, and no camera's newest
-    look_s: float = field(default=0.0, init=False)  # from the begin of its encoding until now held
+    look_s: float = field(default=0.0, init=False)  # that encoding and holding it took
     latest: Frame = field(init=False)  # the newest that shows the same: itself, or one unchanged
     users: int = field(default=0, init=False)  # questions and sessions
     used_at: int = field(default=0, init=False)  # counts looks and uses
@@ -30,18 +30,31 @@ class HeldFrame:
         self.latest = self.frame
         self._headers[self.frame.stamp_ns] = self.frame.header
 
+    @property
+    def brought(self) -> bool:
+        """Whether its image came along with a question, and from no camera."""
+        return self.own and not self.frame.arrived_s
+
     def header(self, stamp_ns: int = 0) -> Header:
         """The header that an answer carries: the latest, or the one of a stamp that was asked for.
 
         The latest is kept, so that questions can be asked about the stamp of an answer.
         """
-        if stamp_ns and stamp_ns in self._headers:
-            return self._headers[stamp_ns]
-        header = self.latest.header
+        header = self.find_header(stamp_ns)
         self._headers[header.stamp_ns] = header
         if len(self._headers) > MOST_HEADERS:
             del self._headers[next(itertools.islice(self._headers, 1, None))]  # not its own
         return header
+
+    def find_header(self, stamp_ns: int = 0) -> Header:
+        """The same header; it is not kept."""
+        latest = self.latest.header
+        return self._headers.get(stamp_ns, latest) if stamp_ns else latest
+
+    def find_frame(self, stamp_ns: int = 0) -> Frame | None:
+        """The frame of a stamp, or the latest; None: its pixels are not kept."""
+        known = (self.latest, self.frame)
+        return next((frame for frame in known if stamp_ns in (0, frame.stamp_ns)), None)
 
     def shows(self, camera: str, stamp_ns: int) -> bool:
         """Whether it is a camera's frame of this stamp, or an unchanged one; no name: of any."""

@@ -108,21 +108,35 @@ class Freshness:
         """Whether an image is older than a question allows."""
         return self.age_s(header) > self._limit_s(question)
 
-    def is_stale(self, question: Question, held: HeldFrame, looked: bool = False) -> bool:
+    def is_stale(self, question: Question, held: HeldFrame, look_s: float = 0.0) -> bool:
         """Whether a camera's held frame is older than a question allows.
 
         Args:
             question: which.
             held: its frame.
-            looked: the frame was encoded for this question; the time that took does not count.
+            look_s: seconds that looks for this question took, which do not count.
         """
-        age_s = self.age_s(held.latest.header) - (held.look_s if looked else 0.0)
-        return not held.own and age_s > self._limit_s(question)
+        return self._is_stale(question, held, held.find_header(), look_s)
 
-    def check(self, question: Question, held: HeldFrame, looked: bool = False) -> None:
-        """Raise StaleImageError if a held frame `is_stale`."""
-        if self.is_stale(question, held, looked):
-            raise StaleImageError(stale(self._age(held.latest.header), self._limit_s(question)))
+    def check(
+        self, question: Question, held: HeldFrame, look_s: float = 0.0, stamp_ns: int = 0
+    ) -> None:
+        """Raise StaleImageError if a held frame is older than a question allows.
+
+        Args:
+            question: which.
+            held: its frame.
+            look_s: as in `is_stale`.
+            stamp_ns: of the image that the question names; 0: none.
+        """
+        header = held.find_header(stamp_ns)
+        if self._is_stale(question, held, header, look_s):
+            raise StaleImageError(stale(self._age(header), self._limit_s(question)))
+
+    def _is_stale(
+        self, question: Question, held: HeldFrame, header: Header, look_s: float
+    ) -> bool:
+        return not held.brought and self.age_s(header) - look_s > self._limit_s(question)
 
     def _age(self, header: Header) -> Age:
         return age_of(header, self._clock(), self.steady_s())

@@ -80,7 +80,7 @@ class Language:
         """
         known = self.sessions.known(session) if session else None
         if known and known.held and not camera and not stamp_ns:
-            return known.held if known.held.own else self.frames.find(known.held.frame.camera)
+            return known.held if known.held.brought else self.frames.find(known.held.frame.camera)
         return self.frames.find(camera, stamp_ns)
 
     def answer(self, asked: Asked, held: HeldFrame, outcome: Outcome) -> Job | None:

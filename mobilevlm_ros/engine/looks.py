@@ -90,7 +90,7 @@ class CameraLook:
         """Questions can be asked about it now."""
         timing = self.looks.engine.looked(self.encoded, self.begin)
         now = time.perf_counter()
-        held.look_s = now - self.encoded.at + self.encoded.timing.total_ms * 1e-3
+        held.look_s = look_s(self.encoded, now)
         with self.looks.changed:
             self.slot.hold(self.number, self.encoded, timing, now)
         self.looks.end()
@@ -129,6 +129,7 @@ class OwnLook:
         if self.request.reply.done():
             self.looks.engine.language.frames.release(held)
             return
+        held.look_s = look_s(self.encoded, time.perf_counter())
         self.request.held = held
         timing = self.looks.engine.looked(self.encoded, self.begin)
         asked = self.request.asked
@@ -144,3 +145,8 @@ class OwnLook:
     def interruption(self) -> Exception | None:
         """A question that nobody waits for needs no image."""
         return self.request.interruption()
+
+
+def look_s(encoded: EncodedFrame, now: float) -> float:
+    """Seconds from the begin of a frame's encoding until now, on time.perf_counter."""
+    return now - encoded.at + encoded.timing.total_ms * 1e-3

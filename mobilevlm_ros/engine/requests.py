@@ -80,6 +80,7 @@ class Request:
     named: bool = True  # the asker named the camera
     needs: int = 0  # number of the frame that must be held first
     waits: bool = False  # whether that frame was not yet held when the question came
+    look_s: float = 0.0  # that the look took that it waited for
     held: HeldFrame | None = None  # its own image
     number: int = field(default_factory=_numbers.__next__)
     reply: Reply = field(init=False)

@@ -107,7 +107,7 @@ class Talker:
     def _frame_for(self, request: Request) -> HeldFrame | None:
         """The frame that a question is about, if it is there yet."""
         if request.image is not None:
-            return request.held
+            return self._own_frame(request)
         with self.changed:
             slot = self._board.slots.get(request.camera)
             if slot is not None and request.needs > slot.held:
@@ -120,14 +120,32 @@ class Talker:
                 return None
             if self._renews(request, held):
                 return None
-            self._engine.freshness.check(request.question, held, looked=request.waits)
+            request.look_s = held.look_s if request.waits else 0.0
+            self._engine.freshness.check(
+                request.question, held, request.look_s, request.stamp_ns
+            )
         if request.question.roi == WHOLE:
             return held
-        request.image = crop(held.latest, request.question.roi)
+        self._crop(request, held)
+        return None
+
+    def _crop(self, request: Request, held: HeldFrame) -> None:
+        """Have a region of a held frame encoded."""
+        frame = held.find_frame(request.stamp_ns)
+        if frame is None:
+            kept_ns = {held.frame.stamp_ns, held.latest.stamp_ns}
+            raise not_held(held.frame.camera, request.stamp_ns, kept_ns)
+        request.image = crop(frame, request.question.roi)
         with self.changed:
             self._board.images.append(request)
             self.changed.notify_all()
-        return None
+
+    def _own_frame(self, request: Request) -> HeldFrame | None:
+        """The image that only this question is about, if it is held; a region may grow too old."""
+        if request.held is not None:
+            look_s = request.look_s + request.held.look_s
+            self._engine.freshness.check(request.question, request.held, look_s)
+        return request.held
 
     def _find(self, request: Request) -> HeldFrame | None:
         session, stamp_ns = request.question.session, request.stamp_ns
@@ -140,7 +158,7 @@ class Talker:
 
         Of a conversation, it shows here only which camera it is about.
         """
-        if request.waits or request.stamp_ns or held.own:
+        if request.waits or request.stamp_ns or held.brought:
             return False
         with self.changed:
             slot = self._board.slots.get(held.frame.camera)

@@ -65,7 +65,7 @@ class Captions:
         """Begin those that are due and find room; none about a view that has become old."""
         for camera, captioner in self.cameras.items():
             held = self._engine.language.find(camera)
-            if held is None or self._freshness.is_stale(self._question, held, looked=True):
+            if held is None or self._freshness.is_stale(self._question, held, held.look_s):
                 continue
             if captioner.repeat and captioner.said is not None:
                 again = self._again(captioner.said, held, captioner.encoded_s)

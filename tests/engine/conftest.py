@@ -29,7 +29,7 @@ from mobilevlm_ros.engine import (
     open_engine,
 )
 from mobilevlm_ros.engine.llama_cpp_llm import LlamaCppLanguageModel
-from tests.engine.support import Clock
+from tests.engine.support import Clock, Clocks
 
 WIDTH, LAYERS, HEADS, FFN, CONTEXT = 64, 2, 2, 256, 256
 SIZE, PATCH = 32, 8
@@ -246,6 +246,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock(time.perf_counter)
     monkeypatch.setattr(time, 'perf_counter', clock)
     return clock
+
+
+@pytest.fixture
+def clocks() -> Clocks:
+    return Clocks()
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 """What the tests of the engine and of its worker share beside fixtures."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,19 +19,22 @@ from mobilevlm_ros.engine import (
     Question,
     create_fake_engine,
 )
+from mobilevlm_ros.engine.fake import Reply, describe
 from mobilevlm_ros.engine.llama_cpp_llm import LlamaCppLanguageModel
 from tests.patience import PATIENCE_S as WAIT_S
 from tests.patience import until
 
 __all__ = [
-    'AHEAD', 'NEAR', 'WAIT_S', 'Clock', 'Gate', 'LoadLlama', 'MakeFrame', 'Q', 'Start',
-    'assert_near', 'error_of', 'grey', 'once', 'slow', 'text_of', 'until',
+    'AHEAD', 'NEAR', 'SECOND', 'WAIT_S', 'Clock', 'Clocks', 'Gate', 'LoadLlama', 'MakeFrame', 'Q',
+    'Start', 'Views', 'assert_near', 'error_of', 'grey', 'once', 'show', 'slow', 'text_of',
+    'until',
 ]  # fmt: skip
 
 MakeFrame = Callable[..., Frame]
 Start = Callable[..., EngineWorker]
 LoadLlama = Callable[..., LlamaCppLanguageModel]
 Q = Question('Q')
+SECOND = 1_000_000_000  # ns
 AHEAD = Question('What is ahead?', max_tokens=8)
 
 
@@ -102,3 +107,46 @@ def assert_near(found: np.ndarray, expected: np.ndarray, near: float = NEAR) -> 
     clear = best[..., 1] - best[..., 0] > 2 * near
     assert clear.any()
     assert np.array_equal(found.argmax(-1)[clear], expected.argmax(-1)[clear])
+
+
+@dataclass
+class Clocks:
+    """What stamps are compared with, and what arrival is measured on."""
+
+    now_ns: int = 100_000 * SECOND
+    now_s: float = 1.0
+
+    def engine(self, reply: Reply = describe, **settings: object) -> Engine:
+        return create_fake_engine(
+            EngineConfig(**settings),  # type: ignore[arg-type]
+            reply,
+            clock=lambda: self.now_ns,
+            steady_s=lambda: self.now_s,
+        )
+
+    def wait(self, seconds: float) -> None:
+        self.now_ns += round(seconds * SECOND)
+        self.now_s += seconds
+
+
+@dataclass
+class Views:
+    """A Gate that counts what it was shown, and finds frames of equal brightness unchanged."""
+
+    seen: Counter[str] = field(default_factory=Counter)  # by camera
+    _looked: dict[str, int] = field(default_factory=dict)
+
+    def __call__(self, frame: Frame) -> bool:
+        level = int(frame.pixels[0, 0, 0])
+        differs = self._looked.get(frame.camera) != level
+        self._looked[frame.camera] = level
+        self.seen[frame.camera] += 1
+        return differs
+
+
+def show(worker: EngineWorker, views: Views, frame: Frame) -> None:
+    """Show a frame, and wait until the vision thread is done with it: it takes one at a time."""
+    for one in (frame, grey(10, camera='other')):
+        seen = views.seen[one.camera]
+        worker.show(one)
+        until(lambda camera=one.camera, seen=seen: views.seen[camera] > seen)  # type: ignore[misc]

@@ -1,8 +1,6 @@
 """How old a frame is that a worker answers about, by clocks that the test moves."""
 
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,71 +9,19 @@ import pytest
 from mobilevlm_ros.engine import (
     Answer,
     Caption,
-    Engine,
-    EngineConfig,
-    EngineWorker,
     Frame,
     NoImageError,
     Question,
     StaleImageError,
-    create_fake_engine,
 )
-from tests.engine.support import WAIT_S, Q, Start, error_of, until
+from tests.engine.support import SECOND, WAIT_S, Clocks, Q, Start, Views, error_of, show, until
 from tests.engine.support import grey as grey_frame
 
-SECOND = 1_000_000_000
 HOUR = 3600 * SECOND
 
 
 def grey(level: int, camera: str = 'front', **fields: Any) -> Frame:
     return grey_frame(level, camera=camera, **fields)
-
-
-@dataclass
-class Clocks:
-    """What stamps are compared with, and what arrival is measured on."""
-
-    now_ns: int = 100_000 * SECOND
-    now_s: float = 1.0
-
-    def engine(self, **settings: object) -> Engine:
-        return create_fake_engine(
-            EngineConfig(**settings),  # type: ignore[arg-type]
-            clock=lambda: self.now_ns,
-            steady_s=lambda: self.now_s,
-        )
-
-    def wait(self, seconds: float) -> None:
-        self.now_ns += round(seconds * SECOND)
-        self.now_s += seconds
-
-
-@dataclass
-class Views:
-    """A Gate that counts what it was shown, and finds frames of equal brightness unchanged."""
-
-    seen: Counter[str] = field(default_factory=Counter)  # by camera
-    _looked: dict[str, int] = field(default_factory=dict)
-
-    def __call__(self, frame: Frame) -> bool:
-        level = int(frame.pixels[0, 0, 0])
-        differs = self._looked.get(frame.camera) != level
-        self._looked[frame.camera] = level
-        self.seen[frame.camera] += 1
-        return differs
-
-
-def show(worker: EngineWorker, views: Views, frame: Frame) -> None:
-    """Show a frame, and wait until the vision thread is done with it: it takes one at a time."""
-    for one in (frame, grey(10, camera='other')):
-        seen = views.seen[one.camera]
-        worker.show(one)
-        until(lambda camera=one.camera, seen=seen: views.seen[camera] > seen)  # type: ignore[misc]
-
-
-@pytest.fixture
-def clocks() -> Clocks:
-    return Clocks()
 
 
 def test_a_frame_without_a_stamp_ages_from_its_arrival(start: Start, clocks: Clocks) -> None:
