@@ -1,6 +1,6 @@
 """The peer: llama.cpp's multimodal path, as llama-cpp-python's chat handler runs it.
 
-Its handler empties the cache at every call and encodes the picture anew (`llama.reset()` and
+Its handler empties the cache at every call and encodes the picture again (`llama.reset()` and
 `kv_cache_clear()` in llama_chat_format.py), so that a held frame costs it what a new one does.
 It is given the picture without compression, and every setting that makes it faster.
 """

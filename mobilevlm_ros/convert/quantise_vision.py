@@ -2,7 +2,7 @@
 
 ONNX Runtime quantises an activation with one scale for the whole tensor. Trained CLIPs have
 channels and tokens that are hundreds of times larger than the others (arXiv 2402.17762), which
-leave no steps for these. Exact rewritings of the float32 graph mend that before:
+leave no steps for these. Exact rewritings of the float32 graph correct that before:
 
 - centre: what is the same in all tokens is taken out of an activation, and goes into the bias.
 - channels: what is large in an activation is moved into the weights, by a factor for each channel

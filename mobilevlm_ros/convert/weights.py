@@ -34,7 +34,7 @@ class Weights(Protocol):
 
 
 class SafetensorsFile:
-    """One .safetensors file; mapped anew for each tensor, so that what was read can be let go."""
+    """One .safetensors file; mapped again for each tensor, so that what was read can be let go."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -54,7 +54,7 @@ class SafetensorsFile:
 
 
 class TorchFile:
-    """One .bin file; mapped anew for each tensor too, but whole in memory if it is PyTorch 1.5's.
+    """One .bin file; mapped again for each tensor too, but whole in memory if it is PyTorch 1.5's.
 
     Raises:
         ValueError: if it holds something else than named tensors.

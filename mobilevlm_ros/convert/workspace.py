@@ -103,7 +103,7 @@ class Workspace:
         if state['files'] and (changed := _differences(state['job'], self._job)):
             raise BundleError(
                 f'{self.folder} was begun with another {changed}; give the same again, or remove '
-                'the folder to start anew'
+                'the folder to start again'
             )
         self._files = state['files']
         self._sweep()
@@ -113,7 +113,7 @@ class Workspace:
             state = json.loads(path.read_text(encoding='utf-8'))
             return {'job': dict(state['job']), 'files': dict(state['files'])}
         except (ValueError, KeyError, TypeError) as error:
-            raise BundleError(f'{path} is damaged; remove {self.folder} to start anew') from error
+            raise BundleError(f'{path} is damaged; remove {self.folder} to start again') from error
 
     def _sweep(self) -> None:
         """Remove all that is not whole; killed libraries leave files of their own."""
@@ -146,7 +146,7 @@ def not_written(place: Path, error: Exception) -> BundleError:
     file = getattr(error, 'filename', None) or place
     reason = getattr(error, 'strerror', None) or error
     return BundleError(
-        f'{file} could not be written: {reason}; mend that and run the same again, to go on from '
+        f'{file} could not be written: {reason}; correct that and run the same again, to go on from '
         'there'
     )
 

@@ -93,12 +93,12 @@ def _kept(folder: Path, key: PlanKey, options: PlanOptions, say: Say) -> Path | 
     if record is None:
         return None
     if record.options != options:
-        say(f'the plan that is there was built with {record.options}; building anew')
+        say(f'the plan that is there was built with {record.options}; building again')
         return None
     try:
         path = check_plan(folder, record)
     except PlanError as error:
-        say(f'{error}; building anew')
+        say(f'{error}; building again')
         return None
     say(f'{path} is there already: worst cosine {record.cosine:.6f} on {record.images} images')
     return path

@@ -1,6 +1,6 @@
 """A stand-in for `tensorrt`, for tests of what we decide, and of nothing else.
 
-It proves that a plan is found, refused, built anew or thrown away when it should be, and that
+It proves that a plan is found, refused, built again or thrown away when it should be, and that
 failures become errors of ours. It proves nothing about TensorRT: not that a network is accepted,
 built or right, not how fast it is, not how much memory it takes. Its plans are a few lines of
 JSON, and it "runs" them with a function on the CPU.

@@ -84,7 +84,7 @@ class Fields:
         """The error to raise about one entry."""
         return BundleSchemaError(
             f'{self.place}: {name} should be {expected}, found {found!r}; '
-            'mend it, or convert the model again'
+            'correct it, or convert the model again'
         )
 
     def _get(self, name: str, default: Any = None) -> Any:
@@ -92,6 +92,6 @@ class Fields:
             if default is not None:
                 return default
             raise BundleSchemaError(
-                f'{self.place}: {name} is not there; mend it, or convert the model again'
+                f'{self.place}: {name} is not there; correct it, or convert the model again'
             )
         return self.values[name]

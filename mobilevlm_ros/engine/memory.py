@@ -14,7 +14,7 @@ SMALL_BOARD = 9 << 30  # bytes that a board sold as having 8 GB stays below
 CONTEXT = 512 << 20  # CUDA context and kernels of TensorRT
 ADVICE = (
     'close other programs (the desktop too: `sudo systemctl isolate multi-user.target`), add '
-    'swap, or try again after a reboot, which mends fragmented memory'
+    'swap, or try again after a reboot, which undoes the fragmentation of memory'
 )
 SMALL_ADVICE = (
     'on an 8 GB board build before anything loads the language model, and give TensorRT less '

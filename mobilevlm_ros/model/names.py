@@ -13,7 +13,7 @@ TRAINED = re.compile(r'checkpoint-\d+')  # how transformers' trainer calls what 
 def cached_name(path: str) -> str:
     """The `owner/name` of a snapshot in a cache of the Hugging Face hub; empty for other paths.
 
-    The path may be one of another machine: `/root/.cache/huggingface/hub/models--owner--name/
+    The path may be one of another machine: `/home/ann/.cache/huggingface/hub/models--owner--name/
     snapshots/<commit>`.
     """
     found = CACHED.search(path)

@@ -1,4 +1,4 @@
-"""One camera: its subscription, what of it is taken, and how it fares."""
+"""One camera: its subscription, what of it is taken, and its state."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Camera:
         self._node.destroy_subscription(self.subscription)
 
     def health(self) -> CameraHealth:
-        """How it fares, and what was odd since the last call, however shortly."""
+        """Its present state, and what was wrong since the last call, however shortly."""
         publishers = self._publishers()
         silent_s, clock = max(self._silent_s(), self._gap_s), self._clock or self._odd
         self._gap_s, self._odd = 0.0, ''

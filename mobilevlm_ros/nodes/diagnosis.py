@@ -62,7 +62,7 @@ def engine_part(model: Model, load: Load, record: Record) -> tuple[str, Verdict,
 
 
 def judge_engine(model: Model, load: Load, record: Record) -> Verdict:
-    """How the engine fares."""
+    """The state of the engine."""
     if record.faults >= FAULTS:
         return ERROR, f'the last {record.faults} requests failed; see the log'
     if record.faults:
@@ -98,7 +98,7 @@ def camera_part(
 
 
 def judge_camera(health: CameraHealth, config: CameraConfig) -> Verdict:
-    """How a camera fares."""
+    """The state of a camera."""
     if health.trouble:
         return ERROR, health.trouble
     if health.silent_s > config.silent_after_s:
@@ -122,7 +122,7 @@ def host_part(host: Host) -> tuple[str, Verdict, dict[str, Any]]:
 
 
 def judge_host(host: Host) -> Verdict:
-    """How the machine fares."""
+    """The state of the machine."""
     if 0 < host.available_mb < LEAST_MB:
         return WARN, f'{host.available_mb:.0f} MB of memory are left'
     hottest: Sequence[float] = sorted(host.celsius.values())[-1:]

@@ -35,7 +35,7 @@ def factories(names: Sequence[str]) -> list[Callable[[], Runnable]]:
     """
     if not names or set(names) - CREATE.keys() or len(set(names)) < len(names):
         known = ', '.join(CREATE)
-        raise ConfigError(f'{" ".join(names)!r} will not do; name some of {known}, each once')
+        raise ConfigError(f'{" ".join(names)!r} is not valid; name some of {known}, each once')
     return [partial(create, name) for name in sorted(names, key=lambda name: name == 'vlm_node')]
 
 

@@ -173,7 +173,7 @@ class Trainer:
             return vision_losses(self.model, self.heads, self.words, pixels, labels, room)
 
     def _pack(self, shard: Shard, rows: np.ndarray) -> Packed:
-        """Some of the questions about each of these images, chosen anew every time."""
+        """Some of the questions about each of these images, chosen each time."""
         if shard.index not in self._turns:
             self._turns[shard.index] = [
                 to_turns(asked, self.tokenizer, KINDS) for asked in shard.questions

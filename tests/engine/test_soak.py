@@ -65,7 +65,7 @@ def has_answer(reply: Reply) -> bool:
 
 
 def settle(worker: EngineWorker, frames: list[Frame]) -> tuple[int, ...]:
-    """What is used once nothing is asked and every conversation was begun anew."""
+    """What is used once nothing is asked and every conversation was begun again."""
     for frame in frames[:2]:
         worker.show(frame)
     for camera in CAMERAS:

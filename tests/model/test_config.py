@@ -173,7 +173,7 @@ def test_ldpv2_makes_144_tokens_whatever_the_tower() -> None:
     [
         'openai/clip-vit-large-patch14-336',
         '/data/clip-vit-large-patch14-336/',
-        '/root/.cache/huggingface/hub/models--openai--clip-vit-large-patch14-336/snapshots/ce19dc',
+        '/home/ann/.cache/huggingface/hub/models--openai--clip-vit-large-patch14-336/snapshots/ce19dc',
     ],
 )
 def test_a_tower_goes_by_its_name_on_the_hub(name: str) -> None:
