@@ -146,8 +146,8 @@ def not_written(place: Path, error: Exception) -> BundleError:
     file = getattr(error, 'filename', None) or place
     reason = getattr(error, 'strerror', None) or error
     return BundleError(
-        f'{file} could not be written: {reason}; correct that and run the same again, to go on from '
-        'there'
+        f'{file} could not be written: {reason}; correct that and run the same again, to go on '
+        'from there'
     )
 
 

@@ -107,7 +107,7 @@ def test_a_damaged_plan_or_one_without_record_is_built_anew(
     path = build()
     path.write_bytes(b'x')
     build()
-    assert any('1 bytes where' in text and 'building anew' in text for text in said)
+    assert any('1 bytes where' in text and 'building again' in text for text in said)
     path.with_suffix('.json').unlink()
     build()
     assert len(script.builds) == 3
