@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
@@ -110,7 +112,7 @@ def wait_ready(processes: Processes) -> None:
         while left:
             processes.check()
             try:
-                vlm.ask('Ready?', camera=left[0])
+                vlm.ask('Ready?', camera=left[0], max_age=math.inf)
                 left.pop(0)
             except VlmClientError as error:
                 if time.monotonic() > end:
@@ -121,7 +123,8 @@ def wait_ready(processes: Processes) -> None:
 def run_clients(clients: int, asks: int) -> list[Ended]:
     """One process for each client; all ask at once."""
     spawn = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(clients, mp_context=spawn) as pool:
+    quietly = (signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a client without a traceback
+    with ProcessPoolExecutor(clients, spawn, signal.signal, quietly) as pool:
         found = pool.map(ask_all, range(clients), [asks] * clients)
         return [one for each in found for one in each]
 
@@ -134,7 +137,7 @@ def ask_all(number: int, asks: int) -> list[Ended]:
         for index in range(asks):
             camera = list(GREYS)[(number + index) % len(GREYS)]
             question = f'Client {number}, {index}?'
-            future = vlm.submit(question, DEADLINE_S, camera=camera)
+            future = vlm.submit(question, DEADLINE_S, camera=camera, max_age=math.inf)
             ends: list[float] = []
             future.add_done_callback(partial(_note, ends))
             sent.append((question, camera, future, ends))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from bisect import bisect_right
 from collections import Counter
@@ -64,7 +65,10 @@ class Asker:
         """Ask about the newest frame of a camera, without waiting."""
         self._sent += 1
         sent_ns = time.monotonic_ns()
-        future = self._vlm.submit(QUESTION, DEADLINE_S, camera=camera, frame=Query.NEWEST)
+        # The age of frames is judged here, by what the cameras have shown since.
+        future = self._vlm.submit(
+            QUESTION, DEADLINE_S, camera=camera, frame=Query.NEWEST, max_age=math.inf
+        )
         future.add_done_callback(partial(self._note, camera, sent_ns))
 
     def _note(self, camera: str, sent_ns: int, future: Future[Answer]) -> None:
