@@ -26,11 +26,20 @@ def always() -> bool:
     return True
 
 
+def as_configured(camera: str) -> float:
+    """The age that captions allow of a camera's images is that of EngineConfig."""
+    return 0.0
+
+
 class Captions:
     """Begins captions in the language thread, one at a time for each camera."""
 
     def __init__(
-        self, engine: Engine, on_caption: OnCaption | None, wanted: Callable[[], bool] = always
+        self,
+        engine: Engine,
+        on_caption: OnCaption | None,
+        wanted: Callable[[], bool] = always,
+        max_age_s: Callable[[str], float] = as_configured,
     ) -> None:
         """Find out how far drafts may go, if there are to be captions.
 
@@ -38,9 +47,11 @@ class Captions:
             engine: whose; its language model is idle.
             on_caption: what captions go to; None: there are none.
             wanted: whether to say any now.
+            max_age_s: the age up to which a camera's image may be; 0: as EngineConfig says.
         """
         self.on_caption = on_caption
         self._wanted = wanted
+        self._max_age_s = max_age_s
         self.cameras: dict[str, Captioner] = {}
         self._engine = engine
         self._freshness = engine.freshness
@@ -65,7 +76,8 @@ class Captions:
         """Begin those that are due and find room; none about a view that has become old."""
         for camera, captioner in self.cameras.items():
             held = self._engine.language.find(camera)
-            if held is None or self._freshness.is_stale(self._question, held, held.look_s):
+            question = replace(self._question, max_age_s=self._max_age_s(camera))
+            if held is None or self._freshness.is_stale(question, held, held.look_s):
                 continue
             if captioner.repeat and captioner.said is not None:
                 again = self._again(captioner.said, held, captioner.encoded_s)

@@ -27,7 +27,7 @@ from mobilevlm_ros.engine.regions import crop
 from mobilevlm_ros.engine.requests import Group, Reply, Request
 from mobilevlm_ros.engine.slots import CameraSlot, FrameSource
 from mobilevlm_ros.engine.talker import Talker
-from mobilevlm_ros.engine.telling import Captions, always
+from mobilevlm_ros.engine.telling import Captions, always, as_configured
 from mobilevlm_ros.engine.timing import Arrival
 from mobilevlm_ros.engine.types import Chunk, Frame, Load, Question
 
@@ -45,6 +45,7 @@ class EngineWorker:
         on_caption: OnCaption | None = None,
         gate: Gate | None = None,
         captions_wanted: Callable[[], bool] = always,
+        caption_max_age_s: Callable[[str], float] = as_configured,
     ) -> None:
         """Start the threads.
 
@@ -54,6 +55,7 @@ class EngineWorker:
                 question, when the view of a camera has changed (see EngineConfig).
             gate: what `look: on_change` goes by; None: coarse luma.
             captions_wanted: asked of every new view, from the language thread.
+            caption_max_age_s: of a camera, asked from there too; 0: the engine's.
         """
         self._engine = engine
         self.unanswered = engine.language.unanswered  # also for what was never submitted
@@ -63,7 +65,7 @@ class EngineWorker:
         self._changed = threading.Condition()
         on_demand, queue_size = engine.config.look == 'on_demand', engine.config.queue_size
         self._board = Board(self._look_period_s(), on_demand, queue_size, self._is_old)
-        self._captions = Captions(engine, on_caption, captions_wanted)
+        self._captions = Captions(engine, on_caption, captions_wanted, caption_max_age_s)
         self._talker = Talker(engine, self._board, self._changed, self._captions)
         self._closed: Exception | None = None
         self._news = 0  # counts what the language thread may have to do with

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import chain
 
 from rclpy.node import Node
@@ -13,6 +13,7 @@ from mobilevlm_ros.nodes.camera import Camera, CameraHealth
 from mobilevlm_ros.nodes.clocks import steady_timer
 from mobilevlm_ros.nodes.config import CameraConfig, VlmNodeConfig
 from mobilevlm_ros.nodes.errors import NotActiveError, UnknownCameraError
+from mobilevlm_ros.nodes.parameters import Parameters
 
 WAKE_HZ = 30.0  # how often an image is taken where the engine would look at every one
 
@@ -24,7 +25,7 @@ class Cameras:
         self,
         node: Node,
         config: VlmNodeConfig,
-        configs: Mapping[str, CameraConfig],
+        settings: Parameters,
         on_image: Callable[[str], None],
         probing: Callable[[], bool],
     ) -> None:
@@ -33,12 +34,12 @@ class Cameras:
         Args:
             node: whose subscriptions.
             config: names of the cameras.
-            configs: of each camera.
+            settings: of each camera, under the prefix `<name>.`; they may change.
             on_image: called with the name of a camera whose image was taken.
             probing: whether images are wanted even if nothing is looked at ahead.
         """
         self._probing = probing
-        self.configs = dict(configs)
+        self._settings = settings
         self._on_image = on_image
         self._node = node
         self._config = config
@@ -47,6 +48,11 @@ class Cameras:
         self._waiting: dict[str, list[Future]] = {}
         self._timer = None
 
+    def config_of(self, name: str) -> CameraConfig:
+        """The present settings of a camera."""
+        config: CameraConfig = self._settings.get(CameraConfig, f'{name}.')
+        return config
+
     def open(self, worker: EngineWorker, engine: EngineConfig) -> None:
         """Subscribe to all; take images as often as the engine looks."""
         self._worker = worker
@@ -54,7 +60,7 @@ class Cameras:
         self._seen = {}
         for name in self._config.cameras:
             topic = self._config.image_topic(name)
-            self._open[name] = Camera(self._node, name, topic, self.configs[name], self._keep)
+            self._open[name] = Camera(self._node, name, topic, self.config_of(name), self._keep)
         period_s = 1 / (engine.look_rate_hz or WAKE_HZ)
         self._timer = steady_timer(self._node, period_s, self._look)
         self._look()
@@ -133,8 +139,9 @@ class Cameras:
     def topics(self) -> list[str]:
         """Where the images are expected, and how they are subscribed to."""
         return [
-            f'{camera.topic} ({self.configs[name].transport}, {self.configs[name].reliability})'
+            f'{camera.topic} ({config.transport}, {config.reliability})'
             for name, camera in self._open.items()
+            for config in (self.config_of(name),)
         ]
 
     def max_age_s(self, name: str, default_s: float) -> float:
@@ -145,7 +152,7 @@ class Cameras:
             default_s: of cameras that have none of their own.
         """
         names = [name] if name else self._config.cameras
-        return min(self.configs[one].max_age_s or default_s for one in names)
+        return min(self.config_of(one).max_age_s or default_s for one in names)
 
     def answered(self, name: str) -> None:
         """Note that what the engine holds of a camera is from since the activation."""

@@ -157,7 +157,7 @@ class Desk:
             return submit(question, camera, stamp_ns=stamp_to_ns(query.stamp))
         newest = query.frame == Query.NEWEST
         if query.frame == Query.NEXT:
-            await self._next(pending, self._cameras.configs[camera].silent_after_s)
+            await self._next(pending, self._cameras.config_of(camera).silent_after_s)
             newest = True
         return submit(question, camera, newest=self._cameras.prepare(camera, newest))
 

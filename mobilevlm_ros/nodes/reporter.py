@@ -58,7 +58,7 @@ class Reporter:
         parts = [
             diagnosis.engine_part(*self._model(), self._record),
             diagnosis.answers_part(self._record, now_s),
-            *(diagnosis.camera_part(one, self._cameras.configs[one.name]) for one in health),
+            *(diagnosis.camera_part(one, self._cameras.config_of(one.name)) for one in health),
             diagnosis.clock_part(self._clock_fault(now_s, sum(one.taken for one in health))),
             diagnosis.host_part(read_host()),
         ]
@@ -68,7 +68,7 @@ class Reporter:
         self._record.reported()
 
     def _watch_images(self, health: CameraHealth, now_s: float) -> None:
-        silent_after_s = self._cameras.configs[health.name].silent_after_s
+        silent_after_s = self._cameras.config_of(health.name).silent_after_s
         silent = 'silent' if health.silent_s > silent_after_s else ''
         self._images.note(health.name, health.trouble or silent, now_s, silent_after_s)
 

@@ -73,9 +73,10 @@ class VlmNode(LifecycleNode):
         self._probes: tuple[Probe, ...] = read_probes(
             config.probes, config.probes_file, config_folder()
         )
-        cameras = {name: declare(self, CameraConfig, f'{name}.') for name in config.cameras}
-        self._settings = Parameters(self, (config, self._engine_config), self._check)
-        self._cameras = Cameras(self, config, cameras, self._seen, lambda: bool(self._probes))
+        cameras = {f'{one}.': (declare(self, CameraConfig, f'{one}.'),) for one in config.cameras}
+        configs = {'': (config, self._engine_config), **cameras}
+        settings = self._settings = Parameters(self, configs, self._check)
+        self._cameras = Cameras(self, config, settings, self._seen, lambda: bool(self._probes))
         self._serving: Serving | None = None
         self._model = diagnosis.Model('unconfigured')
         self._closing: threading.Thread | None = None
@@ -137,8 +138,9 @@ class VlmNode(LifecycleNode):
             self._engine_config.queue_size,
         )  # fmt: skip
         worker = EngineWorker(
-            engine, self._publish_caption, captions_wanted=lambda: self._config.captions
-        )
+            engine, self._publish_caption, captions_wanted=lambda: self._config.captions,
+            caption_max_age_s=self._max_age_s,
+        )  # fmt: skip
         scenes = Scenes(
             self, worker, lambda: self._probes, self._probe_period_s, self._max_age_s,
             self._publish_scene, self._record.judge,

@@ -13,8 +13,8 @@ from mobilevlm_ros.engine import (
     create_fake_engine,
     open_engine,
 )
+from tests.engine.support import SECOND, Clocks, Start, grey, text_of, until
 from tests.engine.support import Q as QUESTION
-from tests.engine.support import Start, grey, text_of, until
 
 
 def half(level: int) -> Frame:
@@ -104,3 +104,20 @@ def test_drafts_do_not_change_what_is_said(
             until(lambda captions=captions, before=before: len(captions) > before)
         said.append([caption.answer.text for caption in captions[:4]])
     assert said[0] == said[1]
+
+
+def test_no_caption_is_about_an_image_older_than_its_camera_may_be_now() -> None:
+    captions: list[Caption] = []
+    clocks, allowed_s = Clocks(), {'front': 0.5}
+    engine = clocks.engine(
+        max_age_s=9.0, look_rate_hz=0.0, caption_period_s=0.0, caption_change=0.0
+    )
+    with EngineWorker(engine, captions.append, caption_max_age_s=allowed_s.__getitem__) as worker:
+        old_ns = clocks.now_ns - SECOND
+        show_all(worker, [grey(30, camera='front', stamp_ns=old_ns)])
+        show_all(worker, [grey(200, camera='front', stamp_ns=clocks.now_ns)])
+        until(lambda: len(captions) == 1)
+        allowed_s['front'] = 2.0
+        show_all(worker, [grey(90, camera='front', stamp_ns=old_ns)])
+        until(lambda: len(captions) == 2)
+    assert [caption.answer.timing.image_age_ms for caption in captions] == [0, SECOND * 1e-6]

@@ -38,9 +38,15 @@ def test_a_setting_changes_while_the_node_runs(asked):
     assert (answer.text, answer.finish_reason) == ('Well?', 'length')
 
 
+def test_the_age_that_a_camera_allows_changes_while_the_node_runs(asked):
+    assert asked.ask().status.code == Status.OK
+    assert change(asked, **{'camera.max_age_s': 0.001})[0].successful
+    assert asked.ask().status.code == Status.STALE
+
+
 def test_values_that_cannot_be_are_refused_with_the_reason(asked):
     for name, value, reason in (
-        ('max_tokens', 0, 'max_tokens'),
+        ('max_tokens', -1, 'max_tokens'),
         ('probes', '{a: {question: "", choices: [x, y]}}', 'probe a'),
         ('bundle', '/elsewhere', 'read'),
     ):
