@@ -10,7 +10,7 @@ from rclpy.client import Client
 
 from mobilevlm_ros.client.link import Link
 from mobilevlm_ros.client.patience import Patience
-from mobilevlm_ros.client.values import Answer, NoReplyError, VlmClientError, outcome_of
+from mobilevlm_ros.client.values import Answer, NoReplyError, VlmClientError, now_s, outcome_of
 from mobilevlm_ros.srv import Ask
 
 
@@ -34,17 +34,17 @@ class Asking:
         self._link = link
         self._patience = patience
         self._sent = 0  # generation of the server that has it
-        self._replies: list[Any] = []  # rclpy's futures of them, one for each sending
+        self._replies: list[tuple[Any, float]] = []  # rclpy's future, and when it was sent
 
     def advance(self) -> bool:
         """Send as soon as the way is open; true once all is over."""
         self._link.advance()
         if self._link.open and self._sent != self._link.generation:
             self._send()
-        for reply in self._replies:
+        for reply, sent_s in self._replies:
             if reply.done():
                 response = reply.result()
-                self._settle(outcome_of(response.status, response.answer))
+                self._settle(outcome_of(response.status, response.answer, sent_s))
         if self._patience.over:
             self.fail(NoReplyError(self._link.fault))
         if not self.answer.done():
@@ -59,7 +59,7 @@ class Asking:
     def _send(self) -> None:
         self._sent = self._link.generation
         self._patience.sent()
-        self._replies.append(self._service.call_async(self._request))
+        self._replies.append((self._service.call_async(self._request), now_s()))
 
     def leave(self) -> None:
         """Nothing: a service cannot be told."""
@@ -72,7 +72,7 @@ class Asking:
                 self.answer.set_exception(outcome)
 
     def _forget(self) -> None:
-        for reply in self._replies:
+        for reply, _ in self._replies:
             reply.cancel()  # rclpy keeps it otherwise
         if self.answer.cancelled():
             self.answer.set_running_or_notify_cancel()  # else wait() would not see it

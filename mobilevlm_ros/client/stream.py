@@ -18,6 +18,7 @@ from mobilevlm_ros.client.values import (
     NoReplyError,
     RefusedError,
     VlmClientError,
+    now_s,
     outcome_of,
 )
 from mobilevlm_ros.msg import Status
@@ -57,6 +58,7 @@ class Streaming:
         self._patience = patience
         self._sendings: dict[int, Any] = {}  # rclpy's futures of handles, by generation
         self._sent = 0  # generation of the server that has the goal
+        self._sent_s = 0.0  # when it was sent, on the clock of now_s
         self._handle: Any = None  # of the goal, once it was accepted
         self._getting: Any = None  # rclpy's future of the result
         self._heard: deque[Any] = deque()  # feedback that was not looked at
@@ -102,7 +104,7 @@ class Streaming:
         return new and bool(self._client.server_is_ready())
 
     def _send(self) -> None:
-        self._sent = self._link.generation
+        self._sent, self._sent_s = self._link.generation, now_s()
         self._patience.sent()
         self._heard = deque()  # of this server alone
         self._sendings[self._sent] = self._client.send_goal_async(
@@ -139,7 +141,7 @@ class Streaming:
             return
         if answer.text.startswith(self._text):
             self._pass_on(answer.text[len(self._text) :])
-        outcome = outcome_of(status, answer)
+        outcome = outcome_of(status, answer, self._sent_s)
         if isinstance(outcome, RefusedError):
             self.fail(outcome)
         else:

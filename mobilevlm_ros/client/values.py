@@ -49,7 +49,7 @@ class RefusedError(VlmClientError):
         return f'{self.code}: {self.args[1]}'
 
 
-def _now_s() -> float:
+def now_s() -> float:
     """Seconds on a clock that cannot be set and that goes on while the machine is suspended."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
@@ -71,12 +71,15 @@ class Answer:
     first_token_ms: float = 0.0  # from the request's arrival
     total_ms: float = 0.0
     message: Any = field(default=None, repr=False, compare=False)  # the mobilevlm_ros.msg.Answer
-    received_s: float = field(default_factory=_now_s, repr=False, compare=False)
+    ended_s: float = field(default_factory=now_s, repr=False, compare=False)  # at the earliest
 
     @property
     def age_s(self) -> float:
-        """How old the image is now, in seconds; it grows while the answer is kept."""
-        return self.final_age_ms * 1e-3 + _now_s() - self.received_s
+        """How old the image is now at most, in seconds; it grows while the answer is kept.
+
+        The time that question and answer were on their way counts, as if only the answer had been.
+        """
+        return self.final_age_ms * 1e-3 + now_s() - self.ended_s
 
     @property
     def probability(self) -> float:
@@ -96,8 +99,8 @@ class Check:
         return bool(self.yes)
 
 
-def answer_of(message: msg.Answer) -> Answer:
-    """The value of a message."""
+def answer_of(message: msg.Answer, sent_s: float) -> Answer:
+    """The value of a message that answers what was sent then, on the clock of `now_s`."""
     stamp = message.header.stamp
     taken = 0 <= message.choice < len(message.choices)
     return Answer(
@@ -114,12 +117,19 @@ def answer_of(message: msg.Answer) -> Answer:
         first_token_ms=message.timing.first_token_ms,
         total_ms=message.timing.total_ms,
         message=message,
+        ended_s=min(now_s(), sent_s + message.timing.total_ms * 1e-3),
     )
 
 
-def outcome_of(status: msg.Status, message: msg.Answer) -> Answer | RefusedError:
-    """What a reply says: the answer if its status is OK, else the error to raise."""
-    answer = answer_of(message)
+def outcome_of(status: msg.Status, message: msg.Answer, sent_s: float) -> Answer | RefusedError:
+    """What a reply says: the answer if its status is OK, else the error to raise.
+
+    Args:
+        status: of the reply.
+        message: its answer.
+        sent_s: when the request was sent, on the clock of `now_s`.
+    """
+    answer = answer_of(message, sent_s)
     if status.code == msg.Status.OK:
         return answer
     code = _CODES.get(status.code, f'status {status.code}')

@@ -63,7 +63,7 @@ def test_the_answer_lands_on_the_blackboard(told):
 def test_a_condition_holds_only_where_the_wanted_choice_was_taken(told, found, status, message):
     condition = VlmCondition('clear?', told, 'Is the path ahead clear?', min_probability=0.7)
     condition.tick_once()
-    told.futures[0].set_result(replace(found, received_s=answer().received_s))  # just now
+    told.futures[0].set_result(replace(found, ended_s=answer().ended_s))  # just now
     condition.tick_once()
     assert (condition.status, condition.feedback_message) == (status, message)
     assert told.asked[0][2] == {'choices': ('yes', 'no'), 'min_probability': 0.7}
@@ -86,8 +86,8 @@ def test_an_image_that_has_grown_old_by_the_tick_is_a_failure(
     condition = VlmCondition('clear?', told, 'Is the path ahead clear?', **fields)
     condition.tick_once()
     said = answer('yes')
-    received_s = said.received_s - held_s
-    said = replace(said, final_age_ms=final_age_ms, received_s=received_s)
+    ended_s = said.ended_s - held_s
+    said = replace(said, final_age_ms=final_age_ms, ended_s=ended_s)
     told.futures[0].set_result(said)
     condition.tick_once()
     assert condition.status == status

@@ -9,12 +9,14 @@ from std_msgs.msg import Header
 
 from mobilevlm_ros import msg
 from mobilevlm_ros.client import Answer, RefusedError
-from mobilevlm_ros.client.values import check_of, outcome_of
+from mobilevlm_ros.client.values import check_of, now_s, outcome_of
 
 
-def reply(code=msg.Status.OK, **fields):
-    message = '' if code == msg.Status.OK else 'because'
-    return outcome_of(msg.Status(code=code, message=message), msg.Answer(**fields))
+def reply(code=msg.Status.OK, travel_s=0.0, **fields):
+    """What comes of a message that took so long both ways, beside the time that it tells of."""
+    status = msg.Status(code=code, message='' if code == msg.Status.OK else 'because')
+    answer = msg.Answer(**fields)
+    return outcome_of(status, answer, now_s() - travel_s - answer.timing.total_ms * 1e-3)
 
 
 def chosen(choice, abstained=False):
@@ -35,6 +37,12 @@ def test_an_answer_has_what_its_message_has():
 def test_an_answer_tells_how_old_its_image_was():
     answer = reply(timing=msg.Timing(image_age_ms=40.0, final_age_ms=90.0, total_ms=50.0))
     assert (answer.image_age_ms, answer.final_age_ms, answer.total_ms) == (40, 90, 50)
+
+
+def test_an_image_ages_while_its_answer_lies_unread_in_a_process_that_was_stopped():
+    timing = msg.Timing(final_age_ms=90.0, total_ms=50.0)
+    assert 0.09 <= reply(timing=timing).age_s < 9
+    assert reply(timing=timing, travel_s=10.0).age_s >= 10.09
 
 
 def test_a_choice_has_a_name_unless_none_was_taken():
