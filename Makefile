@@ -85,7 +85,7 @@ test: check
 	@$(if $(OTHER),$(MAKE) --no-print-directory test-ros DISTRO=$(OTHER))
 
 test-ros:
-	@$(if $(filter tests/%,$(ROS_ARGS)),echo 'Tests that use ROS, on $(DISTRO)' && $(SETUP) --with dev \
+	@$(if $(filter tests/%,$(ROS_ARGS)),echo 'Tests that use ROS on $(DISTRO)' && $(SETUP) --with dev \
 		&& { $(PYTEST) $(SHARED) -m 'not slow' $(ROS_ARGS) || [ $$? = 5 ]; },:)
 
 clean:

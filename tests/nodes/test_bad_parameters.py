@@ -22,7 +22,7 @@ BAD = [
     ('vlm_node', {'probe_rate_hz': '.inf'}, 'probe_rate_hz', 'inf'),
     ('vlm_node', {'camera.silent_after_s': '.nan'}, 'camera.silent_after_s', 'nan'),
     ('vlm_node', {'temperature': -1.0}, 'temperature', '-1.0'),
-    ('vlm_node', {'max_tokens': 0}, 'max_tokens', '0'),
+    ('vlm_node', {'max_tokens': -1}, 'max_tokens', '-1'),
     ('vlm_node', {'max_tokens': 2.5}, 'max_tokens', "expecting type 'INTEGER'"),
     ('vlm_node', {'captions': 'yes please'}, 'captions', 'BOOL'),
     ('vlm_node', {'cameras': 'front'}, 'cameras', 'STRING_ARRAY'),
