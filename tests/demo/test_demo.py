@@ -1,6 +1,7 @@
 """The demo's parts, and the demo itself on a fake model."""
 
 import itertools
+import shutil
 import signal
 import subprocess
 import sys
@@ -145,28 +146,28 @@ def test_attached_it_asks_nodes_that_run_already_in_its_namespace(start, tmp_pat
     assert done.stdout.splitlines()[-1].startswith('demo: 0/')
 
 
-def unreadable_bundle(folder):
-    """A folder that passes for a bundle until somebody reads it."""
-    folder.mkdir(exist_ok=True)
-    (folder / 'bundle.json').write_text('{}')
+@pytest.fixture
+def hollow_bundle(root, tmp_path):
+    """A folder with nano's bundle.json, and none of the files that it names."""
+    folder = tmp_path / 'hollow'
+    folder.mkdir()
+    shutil.copy(root / 'models' / 'nano' / 'bundle.json', folder)
     return folder
 
 
 @pytest.mark.ros
-def test_a_node_that_dies_ends_the_demo_with_its_reason(ros_domain, tmp_path):
-    bundle = unreadable_bundle(tmp_path / 'odd')
-    command = [*DEMO, '--bundle', str(bundle), '--out', str(tmp_path)]
+def test_a_node_that_dies_ends_the_demo_with_its_reason(ros_domain, tmp_path, hollow_bundle):
+    command = [*DEMO, '--bundle', str(hollow_bundle), '--out', str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert 'vlm_node ended with exit code 2' in done.stderr and str(bundle) in done.stderr
+    assert 'vlm_node ended with exit code 2' in done.stderr and str(hollow_bundle) in done.stderr
 
 
 @pytest.mark.ros
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_demo_leaves_no_process(ros_domain, tmp_path, number):
-    unreadable_bundle(tmp_path)  # which the fake needs not, but by which its process is found
+def test_an_interrupted_demo_leaves_no_process(ros_domain, tmp_path, hollow_bundle, number):
     demo = subprocess.Popen(
-        [*DEMO, '--fake', '--bundle', str(tmp_path), '--out', str(tmp_path)],
+        [*DEMO, '--fake', '--bundle', str(hollow_bundle), '--out', str(tmp_path)],
         stdout=subprocess.DEVNULL,
     )
     until(lambda: any('nodes.vlm_node' in words for words in processes_of(tmp_path)))

@@ -34,7 +34,8 @@ def environ(root, tmp_path, ros_domain):
     """Variables for the pages' commands: `ros2` and `make` are ours."""
     programs = tmp_path / 'programs'
     programs.mkdir()
-    write_program(programs / 'ros2', f'exec {quote(sys.executable)} {quote(str(HERE / "ros2.py"))} "$@"')
+    ros2 = f'{quote(sys.executable)} {quote(str(HERE / "ros2.py"))}'
+    write_program(programs / 'ros2', f'exec {ros2} "$@"')
     # The environment is there; setting it up again, through a link, would begin from nothing.
     make = f'exec env -u MAKEFLAGS {shutil.which("make")} -o setup "$@"'
     write_program(programs / 'make', make)
