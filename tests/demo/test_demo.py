@@ -1,6 +1,8 @@
 """The demo's parts, and the demo itself on a fake model."""
 
+import hashlib
 import itertools
+import json
 import shutil
 import signal
 import subprocess
@@ -147,27 +149,30 @@ def test_attached_it_asks_nodes_that_run_already_in_its_namespace(start, tmp_pat
 
 
 @pytest.fixture
-def hollow_bundle(root, tmp_path):
-    """A folder with nano's bundle.json, and none of the files that it names."""
-    folder = tmp_path / 'hollow'
-    folder.mkdir()
-    shutil.copy(root / 'models' / 'nano' / 'bundle.json', folder)
+def broken_bundle(root, tmp_path):
+    """nano with a language model that is none, though its checksum is right."""
+    folder = shutil.copytree(root / 'models' / 'nano', tmp_path / 'broken')
+    (folder / 'llm.gguf').write_bytes(b'none')
+    description = json.loads((folder / 'bundle.json').read_text())
+    checksum = hashlib.sha256(b'none').hexdigest()
+    description['files']['llm.gguf'] = {'sha256': checksum, 'bytes': 4}
+    (folder / 'bundle.json').write_text(json.dumps(description))
     return folder
 
 
 @pytest.mark.ros
-def test_a_node_that_dies_ends_the_demo_with_its_reason(ros_domain, tmp_path, hollow_bundle):
-    command = [*DEMO, '--bundle', str(hollow_bundle), '--out', str(tmp_path)]
+def test_a_node_that_dies_ends_the_demo_with_its_reason(ros_domain, tmp_path, broken_bundle):
+    command = [*DEMO, '--bundle', str(broken_bundle), '--out', str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert 'vlm_node ended with exit code 2' in done.stderr and str(hollow_bundle) in done.stderr
+    assert 'vlm_node ended with exit code 2' in done.stderr and str(broken_bundle) in done.stderr
 
 
 @pytest.mark.ros
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_demo_leaves_no_process(ros_domain, tmp_path, hollow_bundle, number):
+def test_an_interrupted_demo_leaves_no_process(ros_domain, tmp_path, broken_bundle, number):
     demo = subprocess.Popen(
-        [*DEMO, '--fake', '--bundle', str(hollow_bundle), '--out', str(tmp_path)],
+        [*DEMO, '--fake', '--bundle', str(broken_bundle), '--out', str(tmp_path)],
         stdout=subprocess.DEVNULL,
     )
     until(lambda: any('nodes.vlm_node' in words for words in processes_of(tmp_path)))
