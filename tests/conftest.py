@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,9 @@ def _load_tool(name: str) -> ModuleType:
     return module
 
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As of a shell's job in the background; the programs that tests interrupt would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 environment = _load_tool('environment')
 environment.configure(Path(sys.prefix), os.environ)
 # The same examples in every run; how long one takes says nothing of the code.

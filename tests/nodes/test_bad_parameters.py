@@ -78,7 +78,7 @@ def test_bad_values_are_refused_with_a_reason_while_the_node_runs(start_fake, cl
     start_fake()
     for name, value, reason in (
         ('streams', 'drop', 'one of queue, reject'), ('probe_rate_hz', float('nan'), 'nan'),
-        ('temperature', 3.0, 'temperature'), ('max_tokens', 1.5, 'expected .*INTEGER'),
+        ('temperature', 3.0, 'temperature'), ('max_tokens', 1.5, 'Wrong parameter type'),
         ('probes', '{a: [', 'not YAML'), ('probes_file', '/nowhere.yaml', '/nowhere.yaml'),
         ('look', 'always', 'read'),
     ):  # fmt: skip
