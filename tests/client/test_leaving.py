@@ -107,7 +107,13 @@ INTERRUPTED = {
     'asking': "vlm.ask('Well?')",
     'in a with statement': "with vlm: vlm.ask('Well?')",
     'reading a stream': "next(vlm.stream('Well?'))",
-    'in a coroutine': "asyncio.run(vlm.ask_async('Well?'))",
+    # asyncio itself fails if it is interrupted while it makes its loop.
+    'in a coroutine': """
+async def ask():
+    print(flush=True)
+    await vlm.ask_async('Well?')
+asyncio.run(ask())
+""",
     'elsewhere': "waiting = vlm.submit('Well?'); time.sleep(300)",
     'beside rclpy': "import rclpy; rclpy.init(); print(flush=True); vlm.ask('Well?')",
 }
