@@ -75,6 +75,8 @@ class Captions:
     def begin(self) -> None:
         """Begin those that are due and find room; none about a view that has become old."""
         for camera, captioner in self.cameras.items():
+            if captioner.due is None and not captioner.repeat:
+                continue
             held = self._engine.language.find(camera)
             question = replace(self._question, max_age_s=self._max_age_s(camera))
             if held is None or self._freshness.is_stale(question, held, held.look_s):

@@ -65,6 +65,12 @@ def write_official(
     return folder
 
 
+def change_config(folder: Path, **changes: Any) -> None:
+    """Change keys of a checkpoint's config.json."""
+    path = folder / 'config.json'
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
 def write_weights(path: Path, weights: dict[str, torch.Tensor]) -> None:
     if path.suffix == '.safetensors':
         save_file(weights, path, metadata={'format': 'pt'})

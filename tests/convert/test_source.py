@@ -15,6 +15,7 @@ from mobilevlm_ros.engine.prompt import turn_tokens
 from mobilevlm_ros.model.mobilevlm import TOWER, MobileVlm
 from tests.convert.support import (
     TINY,
+    change_config,
     half_weights,
     make_model,
     write_clip,
@@ -34,11 +35,6 @@ OFFICIAL_CONVERSATION = (
 @pytest.fixture(scope='module')
 def weights() -> dict[str, Tensor]:
     return half_weights(make_model(TINY))
-
-
-def change_config(folder: Path, **changes: Any) -> None:
-    path = folder / 'config.json'
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
 def test_a_trained_checkpoint_is_read_back_whole(source: Source, model: MobileVlm) -> None:

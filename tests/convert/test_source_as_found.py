@@ -14,6 +14,7 @@ from mobilevlm_ros.engine.errors import CheckpointError
 from mobilevlm_ros.model.mobilevlm import TOWER
 from tests.convert.support import (
     TINY,
+    change_config,
     half_weights,
     make_model,
     official_config,
@@ -26,11 +27,6 @@ from tests.convert.support import (
 @pytest.fixture(scope='module')
 def weights() -> dict[str, Tensor]:
     return half_weights(make_model(TINY))
-
-
-def change_config(folder: Path, **changes: Any) -> None:
-    path = folder / 'config.json'
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
 def outcome(folder: Path) -> object:
