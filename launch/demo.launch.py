@@ -19,6 +19,7 @@ from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
 from launch import Action, LaunchContext, LaunchDescription
+from mobilevlm_ros.nodes.launch_description import describe
 from mobilevlm_ros.nodes.launching import DEMO_NUMBERS, check_numbers
 
 VLM = PathJoinSubstitution([FindPackageShare('mobilevlm_ros'), 'launch', 'vlm.launch.py'])
@@ -56,7 +57,8 @@ def generate_launch_description() -> LaunchDescription:
         for name in (*DEMO_NUMBERS, 'out')
         for word in (f'--{name}', LaunchConfiguration(name))
     ]
-    return LaunchDescription(
+    return describe(
+        __file__,
         [
             *ARGUMENTS,
             OpaqueFunction(function=check),
@@ -72,5 +74,5 @@ def generate_launch_description() -> LaunchDescription:
                 output='screen',
                 output_format='{line}',  # a table
             ),
-        ]
+        ],
     )

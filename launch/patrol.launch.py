@@ -16,6 +16,7 @@ from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchContext, LaunchDescription
 from mobilevlm_ros.nodes.launch_arguments import check_choices, one_of
+from mobilevlm_ros.nodes.launch_description import describe
 from mobilevlm_ros.nodes.launch_parameters import parameters
 from mobilevlm_ros.nodes.launching import SIMULATED, plan_nodes
 
@@ -63,11 +64,12 @@ def patrol_node(context: LaunchContext) -> list[Node]:
 
 
 def generate_launch_description() -> LaunchDescription:
-    return LaunchDescription(
+    return describe(
+        __file__,
         [
             *ARGUMENTS,
             OpaqueFunction(function=camera),
             IncludeLaunchDescription(PythonLaunchDescriptionSource(VLM)),
             OpaqueFunction(function=patrol_node),
-        ]
+        ],
     )

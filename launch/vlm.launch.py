@@ -12,6 +12,7 @@ from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchContext, LaunchDescription
 from mobilevlm_ros.nodes.launch_arguments import one_of
+from mobilevlm_ros.nodes.launch_description import describe
 from mobilevlm_ros.nodes.launch_parameters import parameters
 from mobilevlm_ros.nodes.launching import plan
 from mobilevlm_ros.nodes.share import profile_variable
@@ -114,6 +115,5 @@ def nodes(context: LaunchContext) -> list[Node]:
 
 
 def generate_launch_description() -> LaunchDescription:
-    return LaunchDescription(
-        [*ARGUMENTS, transport_profile(PROFILE_VARIABLE), OpaqueFunction(function=nodes)]
-    )
+    actions = [*ARGUMENTS, transport_profile(PROFILE_VARIABLE), OpaqueFunction(function=nodes)]
+    return describe(__file__, actions)

@@ -6,12 +6,15 @@ No ROS and no engine: `ros2 launch` runs in the system's Python, where the engin
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+PACKAGE = 'mobilevlm_ros'
 CAMERA_NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
 TOPIC = re.compile(r'(~/|/)?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 MANIFEST = 'bundle.json'
@@ -25,11 +28,36 @@ CHOICES = {
     'use_sim_time': ('', *SWITCH),
 }
 
+# What `ros2 launch` itself reads.
+OF_LAUNCH = ('launch-prefix', 'launch-prefix-filter', 'emulate_tty', 'sigterm_timeout',
+             'sigkill_timeout')
+
 Pairs = list[tuple[str, str]]
 
 
 class LaunchArgumentError(ValueError):
     """A launch argument cannot be used; the message says why, and what can."""
+
+
+def check_names(command: Sequence[str], file: Path, known: Collection[str]) -> None:
+    """Refuse an argument that nothing reads; `ros2 launch` ignores it.
+
+    Args:
+        command: that this process was started with. Nothing is checked unless it names the launch
+            file: if another one includes it, arguments may be that one's own.
+        file: the launch file.
+        known: all arguments of it and of the files that it includes.
+
+    Raises:
+        LaunchArgumentError: naming the known one that is most alike.
+    """
+    for name in _given_names(command, file):
+        if name not in known and name not in OF_LAUNCH:
+            near = get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            raise LaunchArgumentError(
+                f'{file.name} has no argument {name}; did you mean {near}? All of them: '
+                f'ros2 launch {PACKAGE} {file.name} --show-args'
+            )
 
 
 def one_of(argument: str) -> str:
@@ -118,6 +146,21 @@ def read_number(argument: str, text: str, kind: type[int] | type[float]) -> floa
     if not 0 <= number < float('inf'):
         raise LaunchArgumentError(f'{argument} is {text!r}; give a number from 0 on')
     return number
+
+
+def _given_names(command: Sequence[str], file: Path) -> list[str]:
+    """Of the arguments behind the launch file; none if the command does not name it."""
+    for at, (before, word) in enumerate(pairwise(command), 2):
+        if _is_named(before, Path(word), file):
+            return [word.partition(':=')[0] for word in command[at:] if ':=' in word]
+    return []
+
+
+def _is_named(before: str, path: Path, file: Path) -> bool:
+    """Whether this is the launch file, behind the name of its package or as a path."""
+    if path.name != file.name:
+        return False
+    return before == PACKAGE or (path.is_file() and path.samefile(file))
 
 
 def _has_parameters(section: Any) -> bool:

@@ -3,6 +3,8 @@
 
 from collections.abc import Iterable
 
+from launch.actions import DeclareLaunchArgument
+
 class Action: ...
 class Substitution: ...
 
@@ -14,3 +16,4 @@ class LaunchContext:
 
 class LaunchDescription:
     def __init__(self, initial_entities: Iterable[Action] | None = None) -> None: ...
+    def get_launch_arguments(self) -> list[DeclareLaunchArgument]: ...

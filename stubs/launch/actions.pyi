@@ -6,6 +6,8 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch import Action, LaunchContext, Substitution
 
 class DeclareLaunchArgument(Action):
+    @property
+    def name(self) -> str: ...
     def __init__(
         self,
         name: str,

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mobilevlm_ros.nodes.launch_arguments import CHOICES, LaunchArgumentError, one_of, read_number
+from mobilevlm_ros.nodes.launch_arguments import (
+    CHOICES,
+    LaunchArgumentError,
+    check_names,
+    one_of,
+    read_number,
+)
 from mobilevlm_ros.nodes.launching import check_numbers, plan, plan_nodes, shared_file
 
 ROOT = Path(__file__).parents[2]
@@ -203,3 +209,29 @@ def test_a_delay_is_a_number_of_seconds(text):
     assert read_number('respawn_delay', '0.5', float) == 0.5
     with pytest.raises(LaunchArgumentError, match='respawn_delay'):
         read_number('respawn_delay', text, float)
+
+
+LAUNCHED = ROOT / 'launch/vlm.launch.py'
+BY_PACKAGE = ['/opt/ros/jazzy/bin/ros2', 'launch', 'mobilevlm_ros', 'vlm.launch.py']
+
+
+@pytest.mark.parametrize('named', [BY_PACKAGE, ['ros2', 'launch', '-d', str(LAUNCHED)]])
+def test_a_misspelt_argument_is_refused_with_the_one_that_is_most_alike(named):
+    known = ['camera', 'cameras', 'seed']
+    with pytest.raises(LaunchArgumentError, match=r'no argument camra; did you mean camera\?'):
+        check_names([*named, 'seed:=1', 'camra:=sim'], LAUNCHED, known)
+    check_names([*named, 'camera:=a:=b', 'launch-prefix:=nice'], LAUNCHED, known)
+
+
+@pytest.mark.parametrize(
+    'command',
+    [
+        ['ros2', 'launch', 'my_robot', 'vlm.launch.py', 'camra:=sim'],
+        ['ros2', 'launch', 'my_robot', 'robot.launch.py', 'camra:=sim'],
+        ['ros2', 'launch', '/robot/robot.launch.py', 'camra:=' + 'x' * 5000],
+        ['python3', 'robot.py'],
+        [],
+    ],
+)
+def test_arguments_of_a_launch_file_that_includes_ours_are_its_own(command):
+    check_names(command, LAUNCHED, ['camera'])
