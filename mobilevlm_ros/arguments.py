@@ -107,6 +107,14 @@ def new_folder(text: str) -> Path:
     return path
 
 
+def absent_folder(text: str) -> Path:
+    """Type of an argument that is a folder to make, which must not be there yet."""
+    path = new_folder(text)
+    if os.path.lexists(path):
+        raise argparse.ArgumentTypeError(f'{path} exists already; give a folder that does not')
+    return path
+
+
 def _not_a_folder(path: Path) -> Path:
     if path.is_dir():
         raise argparse.ArgumentTypeError(f'{path} is a folder; give a file')

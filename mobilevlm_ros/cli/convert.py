@@ -7,9 +7,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from mobilevlm_ros.convert.bundle import UNQUANTISED, VISION, Options, write_bundle
-from mobilevlm_ros.convert.presets import PRESETS, write_random_checkpoint
-from mobilevlm_ros.convert.source import open_source
+from mobilevlm_ros.arguments import absent_folder, new_folder, whole, words
+from mobilevlm_ros.convert.contents import find_folder
+from mobilevlm_ros.convert.options import MODELS, TOWER_LAYERS, UNQUANTISED, VISION, Options
 from mobilevlm_ros.engine.bundle import load_bundle
 from mobilevlm_ros.engine.errors import ConfigError
 
@@ -44,10 +44,12 @@ Random weights of the exact sizes, to measure speed and memory without a downloa
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     defaults = Options()
-    parser.add_argument('source', nargs='?', help='folder or hub name of the checkpoint')
-    parser.add_argument('out', type=Path, help='the bundle to write; must not exist')
     parser.add_argument(
-        '--vision-tower', metavar='CLIP',
+        'source', nargs='?', type=words, help='folder or hub name of the checkpoint'
+    )
+    parser.add_argument('out', type=absent_folder, help='the bundle to write; must not exist')
+    parser.add_argument(
+        '--vision-tower', type=words, metavar='CLIP',
         help="folder or hub name of a CLIP to use instead of the checkpoint's own tower",
     )  # fmt: skip
     parser.add_argument(
@@ -58,16 +60,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
         '--quantise', default=defaults.quantisation, metavar='TYPE', type=str.upper,
         help=f'a type of llama.cpp, or {" or ".join(UNQUANTISED)} (default: %(default)s)',
     )  # fmt: skip
-    parser.add_argument('--name', help="what the bundle calls itself (default: the checkpoint's)")
+    parser.add_argument(
+        '--name', type=words, help="what the bundle calls itself (default: the checkpoint's)"
+    )
     random = parser.add_argument_group('random weights, instead of SOURCE')
-    random.add_argument('--random', metavar='MODEL', help=f'one of {", ".join(PRESETS)}')
-    random.add_argument('--seed', type=int, default=0, help='of the weights (default: 0)')
     random.add_argument(
-        '--layers', type=int, default=0, metavar='N',
+        '--random', choices=MODELS, metavar='MODEL', help=f'one of {", ".join(MODELS)}'
+    )
+    random.add_argument(
+        '--seed', type=whole(0), default=0, metavar='N', help='of the weights (default: 0)'
+    )
+    random.add_argument(
+        '--layers', type=whole(1, TOWER_LAYERS), default=0, metavar='N',
         help='only so many blocks in tower and language model, for tests',
     )  # fmt: skip
     random.add_argument(
-        '--keep-source', type=Path, metavar='DIR', help='write the checkpoint there, and keep it'
+        '--keep-source', type=new_folder, metavar='DIR',
+        help='write the checkpoint there, and keep it',
     )
 
 
@@ -75,6 +84,10 @@ def run(args: argparse.Namespace) -> int:
     """Convert, and say what is there."""
     precisions = tuple(dict.fromkeys(args.precision or Options().precisions))
     options = Options(precisions, args.quantise)
+    check_source(args)
+    from mobilevlm_ros.convert.bundle import write_bundle
+    from mobilevlm_ros.convert.source import open_source
+
     source = open_source(_checkpoint(args), args.vision_tower)
     source = replace(source, name=args.name or source.name)
     write_bundle(source, args.out, options)
@@ -85,14 +98,23 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _checkpoint(args: argparse.Namespace) -> str | Path:
-    """The source as it was given, or a random one, which is made first."""
+def check_source(args: argparse.Namespace) -> None:
+    """Raise if nobody could convert this, before torch is imported, which takes seconds."""
     if bool(args.random) == bool(args.source):
         raise ConfigError('give either SOURCE and OUT, or --random MODEL and OUT')
+    if not args.random and (args.layers or args.seed or args.keep_source):
+        raise ConfigError('--layers, --seed and --keep-source go with --random')
+    for where in (args.source, args.vision_tower):
+        if where is not None:
+            find_folder(where)
+
+
+def _checkpoint(args: argparse.Namespace) -> str | Path:
+    """The source as it was given, or a random one, which is made first."""
     if not args.random:
-        if args.layers or args.seed or args.keep_source:
-            raise ConfigError('--layers, --seed and --keep-source go with --random')
         return str(args.source)
+    from mobilevlm_ros.convert.presets import write_random_checkpoint
+
     folder = _checkpoint_folder(args)
     write_random_checkpoint(args.random, folder, args.seed, args.layers)
     return folder

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from scipy.stats import binomtest
 from tqdm import tqdm
 
 from mobilevlm_ros.arguments import any_path, new_file, whole
@@ -103,6 +102,8 @@ def proportion(right: list[bool]) -> dict[str, Any]:
     """Share of right answers with its 95% Wilson interval."""
     if not right:
         return {'accuracy': None, 'count': 0, 'interval': None}
+    from scipy.stats import binomtest
+
     interval = binomtest(sum(right), len(right)).proportion_ci(0.95, method='wilson')
     return {
         'accuracy': sum(right) / len(right),

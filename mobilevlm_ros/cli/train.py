@@ -5,12 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 
-from mobilevlm_ros.arguments import new_folder, whole
-from mobilevlm_ros.convert.bundle import Options, write_bundle
-from mobilevlm_ros.convert.source import open_source
-from mobilevlm_ros.engine import ConfigError
-from mobilevlm_ros.training.curves import draw_curves
-from mobilevlm_ros.training.recipe import Recipe, Trainer
+from mobilevlm_ros.arguments import absent_folder, new_folder, whole
+from mobilevlm_ros.convert.options import Options
 
 HELP = """\
 Train nano from scratch: render scenes of the simulated room, train the vision tower on what
@@ -31,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('model', choices=['nano'], help='what to train')
     add = parser.add_argument
     add('--work', type=new_folder, default='training-nano', metavar='FOLDER', help='checkpoints')
-    add('--out', type=new_folder, required=True, metavar='FOLDER', help='the bundle to write')
+    add('--out', type=absent_folder, required=True, metavar='FOLDER', help='the bundle to write')
     add(
         '--workers', type=whole(1, 1024), default=os.cpu_count(), metavar='N',
         help='processes that render scenes (one per core)',
@@ -43,8 +39,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, or go on training, then convert."""
-    if args.out.exists():
-        raise ConfigError(f'{args.out} exists already; give --out a folder that does not')
+    from mobilevlm_ros.convert.bundle import write_bundle
+    from mobilevlm_ros.convert.source import open_source
+    from mobilevlm_ros.training.curves import draw_curves
+    from mobilevlm_ros.training.recipe import Recipe, Trainer
+
     trainer = Trainer(Recipe(seed=args.seed), args.work, args.workers)
     checkpoint = trainer.run()
     curves = draw_curves(args.work)

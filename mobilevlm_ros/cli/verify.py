@@ -6,10 +6,10 @@ import argparse
 import json
 
 from mobilevlm_ros.arguments import any_path, folder, new_file, whole, words
-from mobilevlm_ros.convert.source import open_source
-from mobilevlm_ros.convert.verify import TOKENS, verify_bundle
+from mobilevlm_ros.convert.contents import find_folder
 from mobilevlm_ros.convert.verify_report import format_rows, to_json
 from mobilevlm_ros.engine.bundle import load_bundle
+from mobilevlm_ros.engine.images import image_paths
 
 HELP = """\
 Compare every stage of a bundle with the checkpoint that it was made from, on real images:
@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add('--vision-tower', type=words, metavar='CLIP', help='as it was given to convert')
     add('--images', type=folder, required=True, metavar='FOLDER', help='photographs')
     add(
-        '--tokens', type=whole(1, 1 << 16), default=TOKENS, metavar='N',
+        '--tokens', type=whole(1, 1 << 16), default=64, metavar='N',
         help='most of each answer (default: %(default)s)',
     )  # fmt: skip
     add('--json', type=new_file, metavar='FILE', help='also write the figures here')
@@ -51,6 +51,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compare, print the table, write the figures."""
     bundle = load_bundle(args.bundle)
+    image_paths(args.images)
+    for where in filter(None, (args.against, args.vision_tower)):
+        find_folder(where)
+    from mobilevlm_ros.convert.source import open_source
+    from mobilevlm_ros.convert.verify import verify_bundle
+
     source = open_source(args.against, args.vision_tower)
     rows = list(verify_bundle(bundle, source, args.images, args.tokens))
     print(format_rows(rows))

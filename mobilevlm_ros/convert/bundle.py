@@ -6,7 +6,7 @@ import json
 import math
 import re
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,42 +16,24 @@ import torch
 from tqdm import tqdm
 
 from mobilevlm_ros.convert.llama_gguf import F16, F32, llama_shapes, write_llama
-from mobilevlm_ros.convert.quantise import check_type, quantise_llama
+from mobilevlm_ros.convert.options import UNQUANTISED, VISION, Options
+from mobilevlm_ros.convert.quantise import quantise_llama
 from mobilevlm_ros.convert.quantise_vision import quantise_vision
 from mobilevlm_ros.convert.source import Source, load_vision
 from mobilevlm_ros.convert.vision_onnx import export_apart, join_weights
 from mobilevlm_ros.convert.workspace import Workspace, check_room, not_written
 from mobilevlm_ros.engine.bundle import MANIFEST, SCHEMA, load_bundle, sha256
-from mobilevlm_ros.engine.errors import ConfigError
 from mobilevlm_ros.model.mobilevlm import weight_shapes
 from mobilevlm_ros.model.names import model_name
 
-VISION = {'fp32': 'vision.onnx', 'fp16': 'vision-fp16.onnx', 'int8': 'vision-int8.onnx'}
 LLM = 'llm.gguf'
-UNQUANTISED = {'F16': F16, 'F32': F32}
+STORED = {'F16': F16, 'F32': F32}
 WHOLE_LLM = 'llm-f16.gguf'  # what is quantised
 VISION_BYTES = {'fp32': 4.0, 'fp16': 2.0, 'int8': 1.2}  # a parameter
 
 
-@dataclass(frozen=True)
-class Options:
-    """What a bundle is to hold."""
-
-    precisions: tuple[str, ...] = ('int8', 'fp16')  # of the vision part: for a CPU, for a Jetson
-    quantisation: str = 'Q4_K_M'  # of the language model: a type of llama.cpp, or F16 or F32
-
-    def __post_init__(self) -> None:
-        for precision in self.precisions:
-            if precision not in VISION:
-                raise ConfigError(f'{precision} is none of the precisions {", ".join(VISION)}')
-        if not self.precisions:
-            raise ConfigError(f'no precision is given; choose of {", ".join(VISION)}')
-        if self.quantisation not in UNQUANTISED:
-            check_type(self.quantisation)
-
-
 def write_bundle(
-    source: Source, out: Path, options: Options = Options(), extras: tuple[Path, ...] = ()
+    source: Source, out: Path, options: Options, extras: tuple[Path, ...] = ()
 ) -> None:
     """Convert a checkpoint into a bundle folder; `extras` are copied beside the models.
 
@@ -115,8 +97,8 @@ def _export(source: Source, precision: str, path: Path) -> None:
 
 
 def _make_llm(source: Source, quantisation: str, work: Workspace) -> None:
-    if quantisation in UNQUANTISED:
-        kind = UNQUANTISED[quantisation]
+    if quantisation in STORED:
+        kind = STORED[quantisation]
         work.make(LLM, lambda path: write_llama(source, path, kind))
         return
     if not work.has(LLM):

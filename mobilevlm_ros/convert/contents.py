@@ -8,6 +8,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from mobilevlm_ros.engine.errors import CheckpointError
+from mobilevlm_ros.engine.paths import user_path
+from mobilevlm_ros.model.names import HUB_NAME
 
 STEMS = ('model.safetensors', 'pytorch_model.bin')
 INDEX = '.index.json'
@@ -70,6 +72,31 @@ OTHERS = (  # without whole weights beside it
         'training wrote',
     ),
 )
+
+
+def find_folder(where: str | Path) -> Path | None:
+    """The folder of a checkpoint; None if this is a name on the hub.
+
+    Raises:
+        CheckpointError: if it is neither, or holds something else than a checkpoint.
+        ConfigError: if it cannot be a path.
+    """
+    folder = user_path(where)
+    if folder.is_dir():
+        check_contents(folder, list_names(folder))
+        return folder
+    if folder.is_file():
+        check_contents(folder, [folder.name])
+        raise CheckpointError(
+            f'{where} is a file; give the folder of the checkpoint, with its config.json (unpack '
+            'it first if it is an archive)'
+        )
+    if isinstance(where, str) and HUB_NAME.fullmatch(where):
+        return None
+    raise CheckpointError(
+        f'{where} is not a folder; expected a checkpoint with a config.json, or its name on the '
+        'hub such as mtgv/MobileVLM_V2-1.7B'
+    )
 
 
 def list_names(folder: Path) -> set[str]:

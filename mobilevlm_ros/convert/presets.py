@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
+from mobilevlm_ros.convert.options import MODELS, TOWER_LAYERS
 from mobilevlm_ros.convert.random_vocabulary import write_random_vocabulary
 from mobilevlm_ros.convert.workspace import check_room, not_written
 from mobilevlm_ros.engine.errors import CheckpointError, ConfigError
@@ -28,7 +29,7 @@ SMALL = Geometry(  # arXiv 2312.16886, table 2; CLIP ViT-L/14-336 less the block
     image_size=336,
     patch_size=14,
     vision_width=1024,
-    vision_layers=23,
+    vision_layers=TOWER_LAYERS,
     vision_heads=16,
     width=2048,
     layers=24,
@@ -39,13 +40,8 @@ SMALL = Geometry(  # arXiv 2312.16886, table 2; CLIP ViT-L/14-336 less the block
 )
 LARGE = replace(SMALL, width=2560, layers=32, heads=32, feed_forward=6912)
 VICUNA = replace(SMALL, width=4096, layers=32, heads=32, feed_forward=11008, rms_eps=1e-5)
-PRESETS = {
-    'mobilevlm-1.7b': SMALL,
-    'mobilevlm-3b': LARGE,
-    'mobilevlm-v2-1.7b': replace(SMALL, projector='ldpv2'),
-    'mobilevlm-v2-3b': replace(LARGE, projector='ldpv2'),
-    'mobilevlm-v2-7b': replace(VICUNA, projector='ldpv2'),
-}
+V2 = [replace(sizes, projector='ldpv2') for sizes in (SMALL, LARGE, VICUNA)]
+PRESETS = dict(zip(MODELS, (SMALL, LARGE, *V2), strict=True))
 SHARD_BYTES = 512 << 20
 STD = 0.02  # LLaMA's and CLIP's first weights
 FACTS = 'random.json'  # what a folder was made from

@@ -19,13 +19,12 @@ from mobilevlm_ros.convert.beside import (
     read_preprocessing,
     read_prompt,
 )
-from mobilevlm_ros.convert.contents import check_contents, has_adapter, list_names
+from mobilevlm_ros.convert.contents import find_folder, has_adapter, list_names
 from mobilevlm_ros.convert.hub import download
 from mobilevlm_ros.convert.vocabulary import ADDED
 from mobilevlm_ros.convert.weights import Renamed, Shards, Weights, open_weights, weight_files
 from mobilevlm_ros.engine.bundle import MAX_TOKENS
 from mobilevlm_ros.engine.errors import CheckpointError
-from mobilevlm_ros.engine.paths import user_path
 from mobilevlm_ros.model.checkpoint import CONFIG, OURS
 from mobilevlm_ros.model.config import (
     CLIP_TYPES,
@@ -36,7 +35,7 @@ from mobilevlm_ros.model.config import (
     tower_config,
 )
 from mobilevlm_ros.model.mobilevlm import TOWER, Geometry, MobileVlm, Vision, weight_shapes
-from mobilevlm_ros.model.names import HUB_NAME, model_name
+from mobilevlm_ros.model.names import model_name
 
 # Releases of transformers differ in whether a tower's names have this inner level.
 INNER = 'vision_model.'
@@ -109,7 +108,7 @@ def open_source(
 
 
 def _open(where: str | Path, vision_tower: str | Path | None, fetch: Fetch) -> Source:
-    folder = _find(where, fetch)
+    folder = find_folder(where) or fetch(str(where))
     config = _read_config(folder)
     check_architecture(config)
     files = weight_files(folder)
@@ -173,28 +172,9 @@ def _fill(model: Model, source: Source) -> Model:
     return model
 
 
-def _find(where: str | Path, fetch: Fetch) -> Path:
-    """A folder as it is, `owner/name` through the hub."""
-    folder = user_path(where)
-    if folder.is_dir():
-        return folder
-    if folder.is_file():
-        check_contents(folder, [folder.name])
-        raise CheckpointError(
-            f'{where} is a file; give the folder of the checkpoint, with its {CONFIG} (unpack it '
-            'first if it is an archive)'
-        )
-    if isinstance(where, str) and HUB_NAME.fullmatch(where):
-        return fetch(where)
-    raise CheckpointError(
-        f'{where} is not a folder; expected a checkpoint with a {CONFIG}, or its name on the hub '
-        'such as mtgv/MobileVLM_V2-1.7B'
-    )
-
-
 def _find_tower(where: str | Path, fetch: Fetch) -> Path:
     try:
-        return _find(where, fetch)
+        return find_folder(where) or fetch(str(where))
     except CheckpointError as error:
         raise CheckpointError(
             f"no vision tower: {error}. Give that CLIP's folder as --vision-tower"
@@ -217,9 +197,8 @@ def _replace_tower(weights: Weights, tower: Weights) -> Weights:
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
-    """The config.json of a checkpoint, or what the folder is instead."""
+    """The config.json of a checkpoint."""
     names = list_names(folder)
-    check_contents(folder, names)
     if has_adapter(names):
         _logger.warning(
             '%s has an adapter_config.json beside the weights; the weights are taken as they are. '

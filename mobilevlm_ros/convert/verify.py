@@ -35,12 +35,11 @@ from mobilevlm_ros.engine.llama_cpp_llm import LlamaCppLanguageModel
 from mobilevlm_ros.engine.prompt import head_tokens, question_part, question_tokens
 from mobilevlm_ros.engine.types import Floats
 
-TOKENS = 64  # of an answer
 PROMPTS = 3  # images that the language model is asked about
 
 
 def verify_bundle(
-    bundle: Bundle, source: Source, images: Path, tokens: int = TOKENS
+    bundle: Bundle, source: Source, images: Path, tokens: int
 ) -> Iterator[Row]:
     """Yield a row for each stage as it is done.
 

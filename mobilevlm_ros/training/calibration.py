@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from mobilevlm_ros.engine.bundle import TEMPERATURES
 from mobilevlm_ros.engine.choices import Doubles, probabilities
@@ -103,6 +102,8 @@ def log_loss(scores: Sequence[Doubles], truths: Sequence[int], temperature: floa
 
 def fit_temperature(scores: Sequence[Doubles], truths: Sequence[int]) -> float:
     """The temperature that makes the true choices likeliest, within what a bundle may hold."""
+    from scipy.optimize import minimize_scalar  # takes a second
+
     best = minimize_scalar(
         lambda log: log_loss(scores, truths, math.exp(log)),
         bounds=tuple(math.log(bound) for bound in TEMPERATURES),

@@ -6,6 +6,7 @@ import pytest
 
 from mobilevlm_ros.cli import main as command
 from mobilevlm_ros.convert import presets
+from mobilevlm_ros.convert.options import MODELS
 from mobilevlm_ros.convert.presets import write_random
 from mobilevlm_ros.engine import load_bundle
 from tests.convert.support import TINY
@@ -39,34 +40,10 @@ def test_a_folder_becomes_a_bundle(
 def test_a_random_model_is_kept_only_if_it_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: bool
 ) -> None:
-    monkeypatch.setitem(presets.PRESETS, 'tiny', TINY)
+    monkeypatch.setitem(presets.PRESETS, MODELS[0], TINY)
     arguments = ['--precision', 'fp32', '--quantise', 'F16']
     arguments += ['--keep-source', str(tmp_path / 'kept')] if keep else []
     out = tmp_path / 'bundle'
-    assert command.main(['convert', '--random', 'tiny', str(out), *arguments]) == 0
-    assert load_bundle(out).name == 'tiny-random'
+    assert command.main(['convert', '--random', MODELS[0], str(out), *arguments]) == 0
+    assert load_bundle(out).name == f'{MODELS[0]}-random'
     assert {p.name for p in tmp_path.iterdir()} == {'bundle', *(['kept'] if keep else [])}
-
-
-@pytest.mark.parametrize(
-    ('arguments', 'complaint'),
-    [
-        (['out'], 'either SOURCE and OUT, or --random'),
-        (['source', 'out', '--random', 'mobilevlm-3b'], 'either SOURCE and OUT, or --random'),
-        (['source', 'out', '--layers', '1'], 'go with --random'),
-        (['--random', 'mobilevlm-9b', 'out'], 'no preset'),
-        (['no-such-folder', 'out'], 'is not a folder'),
-        (['.', 'out', '--quantise', 'Q77'], 'Q77 is no quantisation'),
-    ],
-)
-def test_mistakes_take_one_line(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    arguments: list[str],
-    complaint: str,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert command.main(['convert', *arguments]) == 2
-    assert complaint in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())

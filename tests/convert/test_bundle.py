@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobilevlm_ros.convert.bundle import Options, needed_bytes, write_bundle
+from mobilevlm_ros.convert.bundle import needed_bytes, write_bundle
+from mobilevlm_ros.convert.options import Options
 from mobilevlm_ros.convert.presets import LARGE
 from mobilevlm_ros.convert.source import Source, open_source
 from mobilevlm_ros.convert.workspace import check_room
@@ -26,7 +27,8 @@ MIDWAY = 237_000  # bytes: llm.gguf is smaller, vision.onnx larger
 PROGRAM = """
 import sys, threading
 from pathlib import Path
-from mobilevlm_ros.convert.bundle import Options, write_bundle
+from mobilevlm_ros.convert.bundle import write_bundle
+from mobilevlm_ros.convert.options import Options
 from mobilevlm_ros.convert.source import open_source
 from mobilevlm_ros.convert.workspace import Workspace
 make = Workspace.make
@@ -65,7 +67,7 @@ def official(tmp_path: Path, vocabulary: Path) -> Path:
 def small(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle as it is made unless told otherwise."""
     folder: Path = tmp_path_factory.mktemp('bundle') / 'small'
-    write_bundle(source, folder)
+    write_bundle(source, folder, Options())
     return folder
 
 
@@ -107,7 +109,7 @@ def test_the_engine_answers_from_an_official_checkpoint(
 def test_what_exists_is_not_overwritten(source: Source, tmp_path: Path) -> None:
     (tmp_path / 'mine').mkdir()
     with pytest.raises(BundleError, match='exists already'):
-        write_bundle(source, tmp_path / 'mine')
+        write_bundle(source, tmp_path / 'mine', WHOLE)
     assert names(tmp_path) == {'mine'}
 
 

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from mobilevlm_ros.cli.main import main
-from mobilevlm_ros.convert.bundle import Options, write_bundle
+from mobilevlm_ros.convert.bundle import write_bundle
+from mobilevlm_ros.convert.options import Options
 from mobilevlm_ros.convert.source import Source
 from mobilevlm_ros.engine.bundle import MANIFEST, sha256
 

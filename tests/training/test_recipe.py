@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mobilevlm_ros.convert.bundle import write_bundle
+from mobilevlm_ros.convert.options import Options
 from mobilevlm_ros.convert.source import open_source
 from mobilevlm_ros.engine import Frame, Question, open_engine
 from mobilevlm_ros.sim.scenes import sample_scene
@@ -25,7 +26,7 @@ TOY = replace(
 def test_a_toy_recipe_becomes_a_bundle_that_answers(tmp_path: Path) -> None:
     checkpoint = Trainer(TOY, tmp_path, workers=1).run()
     assert draw_curves(tmp_path).stat().st_size > 5000
-    write_bundle(open_source(checkpoint), tmp_path / 'toy')
+    write_bundle(open_source(checkpoint), tmp_path / 'toy', Options())
     with open_engine(tmp_path / 'toy') as engine:
         timing = engine.look(Frame(sample_scene(9, 0).view().image))
         answer = engine.ask(Question('What is ahead?', max_tokens=5))
