@@ -56,10 +56,11 @@ def _run(options: argparse.Namespace) -> int:
         if not options.attach:
             _start(processes, options)
         start_ros()
+        demo = DemoRun(world, options.seed, processes, report)
         try:
-            drive = DemoRun(world, options.seed, processes, report).drive
-            drive(options.seconds, options.questions)
+            demo.drive(options.seconds, options.questions)
         finally:
+            demo.close()
             rclpy.try_shutdown()
     return 0 if report.finish(options.questions, options.pass_share) else 1
 

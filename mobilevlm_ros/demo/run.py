@@ -55,6 +55,10 @@ class DemoRun:
             self._ask_one(self._wait(self._robot.pose, ANSWER_WITHIN_S, 'no frame any more'))
             self._spin(PAUSE_S)
 
+    def close(self) -> None:
+        """Let go of ROS, before `rclpy.shutdown`; an executor complains on stderr after it."""
+        self._executor.shutdown()
+
     def _ask_one(self, pose: Pose) -> None:
         qa = self._quiz.next_question(pose)
         if qa is not None:

@@ -174,8 +174,10 @@ def test_an_interrupted_demo_leaves_no_process(ros_domain, tmp_path, broken_bund
     demo = subprocess.Popen(
         [*DEMO, '--fake', '--bundle', str(broken_bundle), '--out', str(tmp_path)],
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
     until(lambda: any('nodes.vlm_node' in words for words in processes_of(tmp_path)))
     demo.send_signal(number)
-    assert demo.wait(PATIENCE_S) == 128 + number
+    assert demo.communicate(timeout=PATIENCE_S) == (None, b'')
+    assert demo.returncode == 128 + number
     assert processes_of(tmp_path) == []

@@ -57,11 +57,14 @@ def _fuzz(options: argparse.Namespace) -> int:
         processes.start('vlm_node', parameters())
         start_ros()
         fuzzer = Fuzzer(processes.check)
-        fuzzer.connect()
-        read = partial(read_usage, processes.pid('vlm_node'))
-        began = time.monotonic()
-        resources = send_all(fuzzer, options.messages, options.seed, read, terminal)
-        rclpy.try_shutdown()
+        try:
+            fuzzer.connect()
+            read = partial(read_usage, processes.pid('vlm_node'))
+            began = time.monotonic()
+            resources = send_all(fuzzer, options.messages, options.seed, read, terminal)
+        finally:
+            fuzzer.close()
+            rclpy.try_shutdown()
     findings = fuzzer.findings
     seconds = time.monotonic() - began
     sys.stdout.write(report(findings.ends, resources, seconds, findings.violations) + '\n')

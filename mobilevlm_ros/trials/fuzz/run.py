@@ -94,6 +94,10 @@ class Fuzzer:
         self._nudged = 0.0
         self._images: Counter[str] = Counter()
 
+    def close(self) -> None:
+        """Let go of ROS, before `rclpy.shutdown`; an executor complains on stderr after it."""
+        self._executor.shutdown()
+
     def connect(self) -> None:
         """Wait until a good image of every camera was answered about."""
         end = time.monotonic() + READY_WITHIN_S

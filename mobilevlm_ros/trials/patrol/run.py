@@ -80,9 +80,11 @@ def patrol_once(plan: Plan, room: Room) -> dict[str, Tour]:
         for mode in MODES:
             _start(processes, mode, plan, room)
         start_ros()
+        watch = Watch(MODES, processes.check)
         try:
-            return Watch(MODES, processes.check).run(plan.seconds)
+            return watch.run(plan.seconds)
         finally:
+            watch.close()
             rclpy.try_shutdown()
 
 

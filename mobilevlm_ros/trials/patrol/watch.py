@@ -112,6 +112,10 @@ class Watch:
             self._spin()
         return {mode: robot.tour() for mode, robot in self._robots.items()}
 
+    def close(self) -> None:
+        """Let go of ROS, before `rclpy.shutdown`; an executor complains on stderr after it."""
+        self._executor.shutdown()
+
     def _spin(self) -> None:
         self._check()
         self._executor.spin_once(timeout_sec=0.05)

@@ -111,8 +111,8 @@ class SoakRun:
         return judge(rate_hz, (begin_ns, end_ns), asker.ended, self._cameras.shown)
 
     def close(self) -> None:
-        """End the node."""
-        self._executor.remove_node(self._node)
+        """End the node, and before `rclpy.shutdown` its executor, which complains after it."""
+        self._executor.shutdown()
         self._node.destroy_node()
 
     def _hear(self, answer: Answer) -> None:
