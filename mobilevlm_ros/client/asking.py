@@ -59,7 +59,8 @@ class Asking:
     def _send(self) -> None:
         self._sent = self._link.generation
         self._patience.sent()
-        self._replies.append((self._service.call_async(self._request), now_s()))
+        sent_s = now_s()  # not later: this process may be stopped in between
+        self._replies.append((self._service.call_async(self._request), sent_s))
 
     def leave(self) -> None:
         """Nothing: a service cannot be told."""

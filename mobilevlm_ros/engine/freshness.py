@@ -1,11 +1,11 @@
-"""How old an image is, by its stamp and by its arrival."""
+"""How old an image is: by its stamp, by its arrival, and by its sender where need be."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from mobilevlm_ros.engine.errors import StaleImageError
 from mobilevlm_ros.engine.frames import HeldFrame
@@ -25,11 +25,17 @@ class Age:
 
     by_stamp_s: float | None = None  # negative: the stamp is ahead of the clock
     by_arrival_s: float | None = None
+    by_sender_s: float | None = None  # since it was sent; counts where the stamp is not credible
 
     @property
     def seconds(self) -> float:
-        """The larger of both, so that neither a wrong stamp nor a missing one hides the other."""
-        return max(0.0, self.by_stamp_s or 0.0, self.by_arrival_s or 0.0)
+        """The largest, so that nothing that is wrong or missing hides what makes an image old."""
+        return max(0.0, *(age or 0.0 for age in astuple(self)))
+
+    @property
+    def credible(self) -> bool:
+        """Whether the stamp may be true: it is there, and was not ahead at the arrival."""
+        return self.by_stamp_s is not None and self.offset_s <= APART_S
 
     @property
     def offset_s(self) -> float:
@@ -37,15 +43,26 @@ class Age:
         return 0.0 if self.by_stamp_s is None else (self.by_arrival_s or 0.0) - self.by_stamp_s
 
     @property
+    def on_the_way_s(self) -> float:
+        """How long the image was on its way, by the clock of its sender; may be negative."""
+        return 0.0 if self.by_sender_s is None else self.by_sender_s - (self.by_arrival_s or 0.0)
+
+    @property
     def stamp_fault(self) -> str:
         """What is wrong with the stamp; empty: nothing."""
         if self.by_stamp_s is None:
-            return 'stamps are missing (zero); ages count from the arrival of the images'
+            return f'stamps are missing (zero); {self._without_stamp}'
         offset_s = self.offset_s
         if abs(offset_s) <= APART_S:
             return ''
         side = 'ahead of' if offset_s > 0 else 'behind'
         return f'stamps are {abs(offset_s):.1f} s {side} this clock'
+
+    @property
+    def _without_stamp(self) -> str:
+        if self.on_the_way_s > APART_S:
+            return f'by the clock of their sender, images came after {self.on_the_way_s:.1f} s'
+        return 'ages count from the sending or arrival of images'
 
 
 def age_of(header: Header, now_ns: int, now_s: float) -> Age:
@@ -59,6 +76,7 @@ def age_of(header: Header, now_ns: int, now_s: float) -> Age:
     return Age(
         (now_ns - header.stamp_ns) * 1e-9 if header.stamp_ns > 0 else None,
         now_s - header.arrived_s if header.arrived_s else None,
+        now_s - header.sent_s if header.sent_s else None,
     )
 
 
@@ -70,6 +88,13 @@ def stale(age: Age, most_s: float) -> str:
         return (
             f'the image is {age.seconds:.2f} s old and {limit}; '
             'check that the camera is publishing, or allow an older image'
+        )
+    if age.by_sender_s is not None and age.by_sender_s > most_s:
+        return (
+            f'by the clock of its sender the image was sent {age.by_sender_s:.2f} s ago and '
+            f'{limit}, but it arrived {arrived_s:.2f} s ago: it waited on its way, or that clock '
+            f'is {age.on_the_way_s:.1f} s behind; set both clocks alike (NTP or PTP), or allow an '
+            'older image'
         )
     if age.offset_s < -APART_S:
         return (
@@ -101,7 +126,7 @@ class Freshness:
         self._most_s = most_s
 
     def age_s(self, header: Header) -> float:
-        """Seconds since an image was taken, by its stamp or its arrival; 0: neither is known."""
+        """Seconds since an image was taken, as far as is known; 0: nothing is."""
         return self._age(header).seconds
 
     def is_old(self, question: Question, header: Header) -> bool:

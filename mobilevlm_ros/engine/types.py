@@ -30,6 +30,7 @@ class Header:
     stamp_ns: int = 0  # on the engine's clock; 0 or less: unknown
     frame_id: str = ''
     arrived_s: float = 0.0  # on freshness.steady_s; 0: unknown, as of an image that is no camera's
+    sent_s: float = 0.0  # the same, by its sender's clock; 0: unknown, or the stamp is credible
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +45,7 @@ class Frame:
     camera: str = ''
     frame_id: str = ''
     arrived_s: float = 0.0  # as in Header
+    sent_s: float = 0.0  # as in Header
 
     def __post_init__(self) -> None:
         check_pixels(self.pixels)
@@ -51,7 +53,7 @@ class Frame:
     @property
     def header(self) -> Header:
         """What is known of the image beside its pixels and its camera."""
-        return Header(self.stamp_ns, self.frame_id, self.arrived_s)
+        return Header(self.stamp_ns, self.frame_id, self.arrived_s, self.sent_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
-from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage, Image
 
 from mobilevlm_ros.engine import Age, Frame, Header, ImageError, age_of, steady_s
+from mobilevlm_ros.nodes.arrivals import RECEIVED, SENT, Info, since_s, with_info
 from mobilevlm_ros.nodes.config import CameraConfig
 from mobilevlm_ros.nodes.conversions import compressed_to_frame, image_to_frame, stamp_of
 from mobilevlm_ros.nodes.gate import Gate
@@ -64,8 +63,7 @@ class Camera:
         self.subscription = node.create_subscription(
             self._kind,
             topic if config.transport == 'raw' else f'{topic}/compressed',
-            # Humble's rclpy hands over no message info; an image is taken within a second there.
-            self._take if hasattr(Subscription, 'CallbackType') else partial(self._take, info={}),
+            with_info(self._take),
             self._qos,
             raw=True,
             callback_group=self._gate,
@@ -141,35 +139,31 @@ class Camera:
         )
         return found
 
-    def _take(self, data: bytes, info: Mapping[str, Any]) -> None:
+    def _take(self, data: bytes, info: Info) -> None:
         if self._taken:
             self._gap_s = max(self._gap_s, self._silent_s())
         self._gate.open = False
         self._taken += 1
-        arrived_s = steady_s() - waited_s(info, time.time_ns())
-        self._watch_clock(Header(stamp_of(data), arrived_s=arrived_s))
-        self._offer(self.name, partial(decode, self._kind, data, self.name, arrived_s))
+        now_s, now_ns = steady_s(), time.time_ns()
+        header = Header(
+            stamp_of(data),
+            arrived_s=now_s - since_s(info, RECEIVED, now_ns),
+            sent_s=now_s - since_s(info, SENT, now_ns),
+        )
+        self._age = age_of(header, self._node.get_clock().now().nanoseconds, now_s)
+        self._watch_clock(header.stamp_ns)
+        if self._age.credible:  # then the clock of its sender need not be right
+            header = replace(header, sent_s=0.0)
+        self._offer(self.name, partial(decode, self._kind, data, self.name, header))
 
-    def _watch_clock(self, header: Header) -> None:
-        self._age = age_of(header, self._node.get_clock().now().nanoseconds, steady_s())
-        back = self._stamp_ns - header.stamp_ns
-        jumped = back > 0 and header.stamp_ns > 0
+    def _watch_clock(self, stamp_ns: int) -> None:
+        back = self._stamp_ns - stamp_ns
+        jumped = back > 0 and stamp_ns > 0
         self._clock = (
             f'stamps jumped back by {back * 1e-9:.3f} s' if jumped else self._age.stamp_fault
         )
         self._odd = self._clock or self._odd
-        self._stamp_ns = header.stamp_ns
-
-
-def waited_s(info: Mapping[str, Any], now_ns: int) -> float:
-    """How long a message lay in the middleware before it was taken; 0 where that is not told.
-
-    Args:
-        info: of the message, from rclpy.
-        now_ns: of the system's clock.
-    """
-    received_ns = info.get('received_timestamp') or now_ns
-    return max(0.0, (now_ns - received_ns) * 1e-9)
+        self._stamp_ns = stamp_ns
 
 
 def camera_qos(config: CameraConfig) -> QoSProfile:
@@ -178,14 +172,14 @@ def camera_qos(config: CameraConfig) -> QoSProfile:
     return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=reliability)
 
 
-def decode(kind: type, data: bytes, camera: str, arrived_s: float) -> Frame:
+def decode(kind: type, data: bytes, camera: str, header: Header) -> Frame:
     """The frame in a serialised image.
 
     Args:
         kind: of the message.
         data: the message.
         camera: whose it is.
-        arrived_s: when it did, on the clock of `steady_s`.
+        header: says when it was sent and arrived.
 
     Raises:
         ImageError: if it is not an image, or of an encoding that is not known.
@@ -195,4 +189,4 @@ def decode(kind: type, data: bytes, camera: str, arrived_s: float) -> Frame:
     except Exception as error:  # of a class that rclpy does not export
         raise ImageError(f'not a whole {kind.__name__} message: {error}') from error
     convert = image_to_frame if kind is Image else compressed_to_frame
-    return replace(convert(message, camera), arrived_s=arrived_s)
+    return replace(convert(message, camera), arrived_s=header.arrived_s, sent_s=header.sent_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
 from collections import deque
 
@@ -16,6 +17,7 @@ from mobilevlm_ros.msg import Scene
 from mobilevlm_ros.navigation.config import PatrolConfig
 from mobilevlm_ros.navigation.patrol import Command, Patrol
 from mobilevlm_ros.navigation.pose import Pose
+from mobilevlm_ros.nodes.arrivals import RECEIVED, SENT, Info, since_s, with_info
 from mobilevlm_ros.nodes.clocks import steady_timer
 from mobilevlm_ros.nodes.config import PatrolNodeConfig
 from mobilevlm_ros.nodes.conversions import stamp_to_ns
@@ -45,7 +47,7 @@ class PatrolNode(Node):
         self._twists = self.create_publisher(Twist, 'cmd_vel', 10)
         self._doings = self.create_publisher(String, '~/doing', 10)
         self.create_subscription(Odometry, 'odom', self._keep_pose, 10)
-        self.create_subscription(Scene, 'scene', self._see, 1)
+        self.create_subscription(Scene, 'scene', with_info(self._see), 1)
         steady_timer(self, 1 / config.rate, self._steer)
         steady_timer(self, TELL_EVERY_S, self._tell)
 
@@ -63,7 +65,7 @@ class PatrolNode(Node):
         self._stamps.append(stamp)
         self._poses.append(odometry_to_pose(message))
 
-    def _see(self, scene: Scene) -> None:
+    def _see(self, scene: Scene, info: Info) -> None:
         pose = self._pose_at(stamp_to_ns(scene.header.stamp))
         if pose is None:
             self.get_logger().warning(
@@ -74,7 +76,8 @@ class PatrolNode(Node):
             )
             return
         now_ns = self.get_clock().now().nanoseconds
-        self._patrol.see(scene_to_sight(scene, pose, steady_s() - age_s(scene, now_ns)))
+        taken_s = steady_s() - age_s(scene, info, now_ns, time.time_ns())
+        self._patrol.see(scene_to_sight(scene, pose, taken_s))
 
     def _pose_at(self, stamp: int) -> Pose | None:
         """Where the robot was at an image's stamp; None if that is not known."""
@@ -103,15 +106,20 @@ class PatrolNode(Node):
         )
 
 
-def age_s(scene: Scene, now_ns: int) -> float:
-    """The age of a scene's image: what vlm_node says, or its stamp if that makes it older.
+def age_s(scene: Scene, info: Info, now_ns: int, system_ns: int) -> float:
+    """The age of a scene's image: what vlm_node said, or its stamp if that makes it older.
 
     Args:
-        scene: that arrived just now.
+        scene: that is taken now.
+        info: of the message, from rclpy.
         now_ns: on the clock of the stamp.
+        system_ns: of the system's clock.
     """
     by_stamp_s = (now_ns - stamp_to_ns(scene.header.stamp)) * 1e-9
-    return max(0.0, by_stamp_s, float(scene.timing.final_age_ms) * 1e-3)
+    waited_s = since_s(info, RECEIVED, system_ns)
+    if by_stamp_s < 0:  # the stamp cannot tell
+        waited_s = max(waited_s, since_s(info, SENT, system_ns))
+    return max(by_stamp_s, float(scene.timing.final_age_ms) * 1e-3 + waited_s)
 
 
 def pairs(values: tuple[float, ...]) -> list[tuple[float, float]]:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
-from mobilevlm_ros.engine import ImageError
+from mobilevlm_ros.engine import Header, ImageError
 from mobilevlm_ros.nodes.camera import Camera, decode
 from mobilevlm_ros.nodes.config import CameraConfig
 from mobilevlm_ros.nodes.conversions import ns_to_stamp, rgb_to_image, stamp_of
@@ -102,6 +103,21 @@ def test_stamps_that_jump_are_reported(taken, client, offset_ns, said):
     assert said in taken.camera.health().clock
 
 
+@pytest.mark.skipif(
+    not hasattr(Subscription, 'CallbackType'), reason='rclpy of Humble does not tell of sending'
+)
+@pytest.mark.parametrize(('offset_s', 'counts'), [(0, False), (-3600, False), (3600, True)])
+def test_when_an_image_was_sent_counts_where_its_stamp_cannot_be_true(
+    taken, client, offset_s, counts
+):
+    now_ns = client.node.get_clock().now().nanoseconds
+    take(taken, client, stamp_ns=now_ns + offset_s * 1_000_000_000)
+    take(taken, client, stamp_ns=0)
+    stamped, unstamped = (source() for source in taken.frames)
+    assert (stamped.sent_s > 0) == counts
+    assert 0 < unstamped.sent_s <= unstamped.arrived_s
+
+
 def take(taken, client, **shown):
     """Want an image, send one, and wait until it was taken."""
     before = len(taken.frames)
@@ -145,4 +161,4 @@ def test_bytes_that_are_no_message_are_an_image_error():
     for kind in (Image, CompressedImage):
         for size in (0, 3, 10, 30):
             with pytest.raises(ImageError):
-                decode(kind, bytes(whole[:size]), 'front', 1.0)
+                decode(kind, bytes(whole[:size]), 'front', Header())

@@ -8,6 +8,7 @@ from std_msgs.msg import String, UInt32
 
 from mobilevlm_ros.msg import Scene
 from mobilevlm_ros.navigation.pose import Pose
+from mobilevlm_ros.nodes.arrivals import RECEIVED, SENT
 from mobilevlm_ros.nodes.odometry import pose_to_odometry
 from mobilevlm_ros.nodes.patrol_node import age_s
 from mobilevlm_ros.nodes.ways import ways_to_scene
@@ -82,12 +83,21 @@ def test_it_stands_if_the_images_are_old_although_their_stamps_are_new(start, cl
 
 def test_the_age_of_a_scene_is_the_larger_of_what_its_stamp_and_vlm_node_say():
     scene = ways_to_scene(CLEAR, Time(sec=100), 'lens')
-    assert age_s(scene, 100_300_000_000) == pytest.approx(0.3)
+    assert age_s(scene, {}, 100_300_000_000, 0) == pytest.approx(0.3)
     scene.timing.final_age_ms = 700.0
-    assert age_s(scene, 100_300_000_000) == pytest.approx(0.7)
-    assert age_s(scene, 90_000_000_000) == pytest.approx(0.7)  # stamped ahead of our clock
+    assert age_s(scene, {}, 100_300_000_000, 0) == pytest.approx(0.7)
+    assert age_s(scene, {}, 90_000_000_000, 0) == pytest.approx(0.7)  # stamped ahead of our clock
     scene.timing.final_age_ms = 0.0
-    assert age_s(scene, 90_000_000_000) == 0.0
+    assert age_s(scene, {}, 90_000_000_000, 0) == 0.0
+
+
+def test_a_scene_grows_older_on_its_way_as_the_clocks_tell_that_can_be_right():
+    scene = ways_to_scene(CLEAR, Time(sec=100), 'lens')
+    scene.timing.final_age_ms = 300.0
+    info = {RECEIVED: 999_900_000_000, SENT: 995_000_000_000}  # 0.1 s and 5 s ago
+    ahead, right = 99_000_000_000, 100_200_000_000
+    assert age_s(scene, info, ahead, 1_000_000_000_000) == pytest.approx(5.3)
+    assert age_s(scene, info, right, 1_000_000_000_000) == pytest.approx(0.4)
 
 
 def test_scenes_whose_stamps_fit_no_odometry_are_named(start, client, feed, processes):

@@ -1,16 +1,22 @@
 """vlm_node never answers about an image older than it says, whatever stamps and clocks say."""
 
+import os
+import signal
 import time
+from pathlib import Path
 
 import pytest
 from builtin_interfaces.msg import Duration
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import Image
 
 from mobilevlm_ros.msg import Caption, Query, Status
 from mobilevlm_ros.nodes.conversions import stamp_to_ns
 
 pytestmark = pytest.mark.ros
 
+PLAIN_CAMERA = str(Path(__file__).parent / 'plain_camera.py')
 HOUR_NS = 3600 * 1_000_000_000
 ANY_AGE = Duration(sec=2**31 - 1)
 
@@ -62,6 +68,40 @@ def test_a_camera_that_died_is_stale_whatever_its_stamps_were(start_fake, client
     answer = client.ask(max_age=ANY_AGE).answer
     assert 600 <= answer.timing.image_age_ms <= (time.monotonic() - began) * 1e3
     assert answer.timing.final_age_ms >= answer.timing.image_age_ms
+
+
+@pytest.fixture
+def udp(monkeypatch):
+    """What is sent to a process that is stopped waits in the kernel, as from another machine."""
+    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'SUBNET')  # LOCALHOST adds shared memory
+    monkeypatch.setenv('FASTDDS_BUILTIN_TRANSPORTS', 'UDPv4')
+    for name in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.skipif(
+    not hasattr(Subscription, 'CallbackType'), reason='rclpy of Humble does not tell of sending'
+)
+@pytest.mark.parametrize('clock', ['unstamped', '3600', '0'])
+def test_what_came_while_the_node_was_stopped_is_not_new_to_it(
+    udp, start, start_fake, client, processes, clock
+):
+    node = start_fake(look='on_demand', captions='false')
+    camera = start(PLAIN_CAMERA, '60', clock)
+    client.answer()
+    images = client.listen(Image, 'image')
+    client.wait(lambda: images)
+    os.kill(node.pid, signal.SIGSTOP)
+    try:
+        came = len(images)
+        client.wait(lambda: len(images) > came + 5)
+        processes.kill(camera)
+        client.spin(1.2)
+    finally:
+        os.kill(node.pid, signal.SIGCONT)
+    message = stale(client, max_age=seconds(0.5))
+    assert 'check that the camera is publishing' not in message
+    assert client.ask(max_age=ANY_AGE).status.code == Status.OK
 
 
 def test_by_default_no_answer_is_about_an_image_older_than_two_seconds(start_fake, client):
