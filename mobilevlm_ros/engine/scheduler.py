@@ -84,10 +84,12 @@ class Scheduler:
         """Call something between two ticks: it may do whatever it likes, even close the engine."""
         self._outbox.append(delivery)
 
-    def deliver(self) -> None:
-        """Call what was posted, in order."""
+    def deliver(self) -> bool:
+        """Call what was posted, in order; false if nothing was."""
+        delivers = bool(self._outbox)
         while self._outbox:
             self._outbox.pop(0)()
+        return delivers
 
     def tick(self) -> bool:
         """Decode one batch; false if there was nothing to decode."""

@@ -60,10 +60,11 @@ class Talker:
         self.looks.begin()
         self.load = self._language.load(len(waiting) - begun)
         worked = self._language.scheduler.tick()
-        self._language.scheduler.deliver()
-        if not worked:  # what ended without a batch is no load any more, and no turn may follow
+        # What ended without a batch is no load any more, and leaves room for what waits.
+        delivered = self._language.scheduler.deliver()
+        if not worked:
             self.load = self._language.load(len(waiting) - begun)
-        return worked or begun > 0
+        return worked or delivered or begun > 0
 
     def end(self, request: Request) -> None:
         """Note that a request has its answer or error."""

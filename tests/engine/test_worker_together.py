@@ -129,6 +129,17 @@ def test_cancelling_a_question_that_waits_ends_it_at_once(start: Start) -> None:
     assert text_of(worker.submit(Q)) == 'Q brightness 10'
 
 
+def test_a_question_that_waits_begins_when_the_one_before_it_is_cancelled(start: Start) -> None:
+    worker = start(slow(0.01, active_questions=1, look='on_demand'))
+    worker.show(grey(10))
+    long = worker.submit(LONG)
+    until(lambda: worker.load().active == 1)
+    waiting = worker.submit(Q)
+    until(lambda: worker.load().waiting == 1)
+    long.cancel()
+    assert text_of(waiting) == 'Q brightness 10'
+
+
 def test_a_deadline_ends_a_question_that_waits_for_a_frame(start: Start) -> None:
     engine = create_fake_engine()
     gate = engine._encoder.encode = Gate(engine._encoder.encode)  # type: ignore[method-assign]
