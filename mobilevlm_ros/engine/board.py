@@ -19,14 +19,14 @@ from mobilevlm_ros.engine.types import CAPTION, Frame, Question
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """A frame of a camera to be encoded."""
+    """A frame of a camera to be decoded, and then encoded or cropped."""
 
     camera: str
     slot: CameraSlot
     number: int
     source: FrameSource
     arrived_s: float  # on freshness.steady_s
-    wanted: bool  # a question waits for it, or the last frame could not be looked at
+    wanted: bool = True  # a question waits for it, or the last frame could not be looked at
 
     def frame(self) -> Frame:
         """The frame; it arrived when it was shown, unless it says more of that itself."""
@@ -44,7 +44,7 @@ class Board:
     is_old: Callable[[Question, CameraSlot], bool]
     slots: dict[str, CameraSlot] = field(default_factory=dict)
     waiting: list[Request] = field(default_factory=list)
-    images: list[Request] = field(default_factory=list)  # whose images are to be encoded
+    images: list[Request] = field(default_factory=list)  # whose own images are to be encoded
     encoded: list[tuple[Request, EncodedFrame]] = field(default_factory=list)  # and now are
     _image_next: bool = True
 
@@ -62,10 +62,13 @@ class Board:
         """
         self._check_queue(requests)
         for request in requests:
-            self._admit(request, newest)
+            request.newest = newest
+            # Which camera a conversation is about shows when it begins, if that is not said.
+            if not request.own and (request.camera or not request.question.session):
+                self.settle(request, request.camera)
         self.waiting += requests
         self.waiting.sort(key=lambda request: request.rank)
-        self.images += [request for request in requests if request.image is not None]
+        self.images += [request for request in requests if request.own]
 
     def remove(self, requests: Iterable[Request]) -> None:
         """Questions that wait no longer."""
@@ -98,8 +101,16 @@ class Board:
         """The frame of a camera that is due."""
         slot = self.slots[camera]
         wanted = self.wanted(camera) > slot.taken or slot.failed > slot.held
-        arrived_s = slot.arrived_s
-        return Look(camera, slot, *slot.take(now), arrived_s, wanted)
+        slot.take(now)
+        return self._newest(camera, wanted)
+
+    def region(self, request: Request) -> Look:
+        """The frame that a region is of: the newest shown, if the held one is not young enough."""
+        slot = self.slots[request.camera]
+        latest = slot.latest
+        if latest is None or request.newest or self.must_look(request.question, slot):
+            return self._newest(request.camera)
+        return Look(request.camera, slot, slot.held, lambda: latest, latest.arrived_s)
 
     def wanted(self, camera: str) -> int:
         """The number of the frame that questions about a camera wait for."""
@@ -118,32 +129,31 @@ class Board:
     def fail_look(self, failed: CameraSlot, number: int, error: MobileVlmError) -> list[Request]:
         """Note that a frame could not be looked at; returns the questions to fail with it."""
         failed.fail(number, error)
-        requests = [
+        return [
             request
             for request in self.waiting
             if self.slots.get(request.camera) is failed and not failed.can_hold(request.needs)
         ]
-        self.remove(requests)
-        return requests
 
-    def _check_queue(self, requests: list[Request]) -> None:
-        count = sum(r.rank[0] < CAPTION and not r.reply.done() for r in self.waiting)
-        if count + len(requests) > self.queue_size:
-            raise BusyError(f'{count} questions are waiting already; ask again later')
+    def settle(self, request: Request, camera: str) -> None:
+        """Note which camera a question is about, and which of its frames must be held first.
 
-    def _admit(self, request: Request, newest: bool) -> None:
-        request.named = bool(request.camera)
-        request.camera = request.camera or next(iter(self.slots), '')
-        slot = self.slots.get(request.camera)
-        if request.image is not None or request.stamp_ns:
+        Args:
+            request: the question.
+            camera: its name; empty: the one that was shown first.
+
+        Raises:
+            MobileVlmError: if it would wait in vain.
+        """
+        request.camera, request.settled = camera or next(iter(self.slots), ''), True
+        if request.stamp_ns:
             return
+        slot = self.slots.get(request.camera)
         if slot is None:
-            if request.question.session and not request.named:
-                return  # it may be about an image of its own
             raise no_image(request.camera)
-        # Which camera a conversation is about shows when it begins, if that is not said.
-        known = request.named or not request.question.session
-        if newest or (known and self.must_look(request.question, slot)):
+        if request.takes_pixels:
+            return
+        if request.newest or self.must_look(request.question, slot):
             request.needs = slot.shown
             request.waits = slot.held < slot.shown
         if slot.failure and not slot.can_hold(request.needs):
@@ -154,3 +164,13 @@ class Board:
         if slot.held_frame is None or self.on_demand:
             return True
         return self.is_old(question, slot)
+
+    def _newest(self, camera: str, wanted: bool = True) -> Look:
+        slot = self.slots[camera]
+        assert slot.source is not None
+        return Look(camera, slot, slot.shown, slot.source, slot.arrived_s, wanted)
+
+    def _check_queue(self, requests: list[Request]) -> None:
+        count = sum(r.rank[0] < CAPTION and not r.reply.done() for r in self.waiting)
+        if count + len(requests) > self.queue_size:
+            raise BusyError(f'{count} questions are waiting already; ask again later')

@@ -231,15 +231,27 @@ class Engine:
 
     def _find(self, question: Question, camera: str, frame: Frame | None) -> HeldFrame:
         """The held frame to answer about; one of its own where the question asks for that."""
+        brought = frame is not None
         if frame is None:
-            held = self.language.find(camera, session=question.session)
-            if held is None:
-                raise errors.no_image(camera)
-            self.freshness.check(question, held)
+            held = self._held_frame(question, camera)
             if question.roi == WHOLE:
                 return held
-            frame = held.latest
-        return self._hold(self.encode(crop(frame, question.roi)), own=True)
+            frame, brought = held.latest, held.brought
+        held = self._hold(self.encode(crop(frame, question.roi)), own=True)
+        held.brought = brought
+        return held
+
+    def _held_frame(self, question: Question, camera: str) -> HeldFrame:
+        """What a conversation is about, if no camera is named; else the camera's newest."""
+        language, session = self.language, question.session
+        if not camera and (brought := language.find_brought(session)):
+            return brought
+        camera = camera or language.camera_of(session)
+        held = language.frames.find(camera)
+        if held is None:
+            raise errors.no_image(camera)
+        self.freshness.check(question, held.latest.header)
+        return held
 
 
 def last(parts: Iterator[Chunk | Answer]) -> Answer:

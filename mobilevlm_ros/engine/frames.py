@@ -20,6 +20,7 @@ class HeldFrame:
     sequence: int
     visual_tokens: int
     own: bool = False  # for a single question or session, and no camera's newest
+    brought: bool = field(default=False, init=False)  # it came with a question, from no camera
     look_s: float = field(default=0.0, init=False)  # that encoding and holding it took
     latest: Frame = field(init=False)  # the newest that shows the same: itself, or one unchanged
     users: int = field(default=0, init=False)  # questions and sessions
@@ -29,11 +30,6 @@ class HeldFrame:
     def __post_init__(self) -> None:
         self.latest = self.frame
         self._headers[self.frame.stamp_ns] = self.frame.header
-
-    @property
-    def brought(self) -> bool:
-        """Whether its image came along with a question, and from no camera."""
-        return self.own and not self.frame.arrived_s
 
     def header(self, stamp_ns: int = 0) -> Header:
         """The header that an answer carries: the latest, or the one of a stamp that was asked for.

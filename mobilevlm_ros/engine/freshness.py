@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass
 
 from mobilevlm_ros.engine.errors import StaleImageError
-from mobilevlm_ros.engine.frames import HeldFrame
 from mobilevlm_ros.engine.types import Header, Question
 
 APART_S = 1.0  # between a stamp and the clock at the image's arrival, before it counts as a fault
@@ -129,39 +128,26 @@ class Freshness:
         """Seconds since an image was taken, as far as is known; 0: nothing is."""
         return self._age(header).seconds
 
-    def is_old(self, question: Question, header: Header) -> bool:
-        """Whether an image is older than a question allows."""
-        return self.age_s(header) > self._limit_s(question)
-
-    def is_stale(self, question: Question, held: HeldFrame, look_s: float = 0.0) -> bool:
-        """Whether a camera's held frame is older than a question allows.
+    def is_old(self, question: Question, header: Header, look_s: float = 0.0) -> bool:
+        """Whether a camera's image is older than a question allows.
 
         Args:
             question: which.
-            held: its frame.
+            header: of the image.
             look_s: seconds that looks for this question took, which do not count.
         """
-        return self._is_stale(question, held, held.find_header(), look_s)
+        return self.age_s(header) - look_s > self._limit_s(question)
 
-    def check(
-        self, question: Question, held: HeldFrame, look_s: float = 0.0, stamp_ns: int = 0
-    ) -> None:
-        """Raise StaleImageError if a held frame is older than a question allows.
+    def check(self, question: Question, header: Header, look_s: float = 0.0) -> None:
+        """Raise StaleImageError if a camera's image is older than a question allows.
 
         Args:
             question: which.
-            held: its frame.
-            look_s: as in `is_stale`.
-            stamp_ns: of the image that the question names; 0: none.
+            header: of the image.
+            look_s: seconds that looks for this question took, which do not count.
         """
-        header = held.find_header(stamp_ns)
-        if self._is_stale(question, held, header, look_s):
+        if self.is_old(question, header, look_s):
             raise StaleImageError(stale(self._age(header), self._limit_s(question)))
-
-    def _is_stale(
-        self, question: Question, held: HeldFrame, header: Header, look_s: float
-    ) -> bool:
-        return not held.brought and self.age_s(header) - look_s > self._limit_s(question)
 
     def _age(self, header: Header) -> Age:
         return age_of(header, self._clock(), self.steady_s())

@@ -11,7 +11,7 @@ from mobilevlm_ros.engine import prompt
 from mobilevlm_ros.engine.answering import Answerer, Asked
 from mobilevlm_ros.engine.bundle import Bundle
 from mobilevlm_ros.engine.config import EngineConfig
-from mobilevlm_ros.engine.errors import BundleError, ConfigError
+from mobilevlm_ros.engine.errors import BundleError, ConfigError, NoImageError
 from mobilevlm_ros.engine.frames import HeldFrame, HeldFrames
 from mobilevlm_ros.engine.llm import LanguageModel
 from mobilevlm_ros.engine.scheduler import Job, Outcome, Scheduler
@@ -70,18 +70,26 @@ class Language:
             return None
         return self._begin(Job(self.frames.hold(frame, visual, own), outcome, LOOK))
 
-    def find(self, camera: str, stamp_ns: int = 0, session: str = '') -> HeldFrame | None:
-        """The frame that a question is about.
+    def find_brought(self, session: str) -> HeldFrame | None:
+        """The image that a conversation is about, if that came along with a question.
 
-        Args:
-            camera: whose; empty: what the session is about if that is no camera's, else any.
-            stamp_ns: of the image; 0: the newest.
-            session: the conversation that goes on; empty: none.
+        Raises:
+            NoImageError: if it came, but was given up to make room.
         """
-        known = self.sessions.known(session) if session else None
-        if known and known.held and not camera and not stamp_ns:
-            return known.held if known.held.brought else self.frames.find(known.held.frame.camera)
-        return self.frames.find(camera, stamp_ns)
+        known = self.sessions.known(session)
+        if known is None or not known.brought:
+            return None
+        if known.held is None:
+            raise NoImageError(
+                f'the image that session {session!r} is about made way for others; send it again, '
+                'or name a camera'
+            )
+        return known.held
+
+    def camera_of(self, session: str) -> str:
+        """The camera that a conversation is about; empty: none that is known."""
+        known = self.sessions.known(session)
+        return known.camera if known and not known.brought else ''
 
     def answer(self, asked: Asked, held: HeldFrame, outcome: Outcome) -> Job | None:
         """Begin to answer; the outcome is an Answer. None: there is no room now.

@@ -100,7 +100,7 @@ class CameraLook:
         """The camera's last frame may have made room for it."""
         if self.looks.engine.language.frames.find(self.encoded.frame.camera) is None:
             with self.looks.changed:
-                self.slot.held_frame = None
+                self.slot.lose()
         self.looks.end()
         self.looks.fail(self.slot, self.number, error)
 
@@ -129,8 +129,8 @@ class OwnLook:
         if self.request.reply.done():
             self.looks.engine.language.frames.release(held)
             return
-        held.look_s = look_s(self.encoded, time.perf_counter())
-        self.request.held = held
+        self.request.look_s += time.perf_counter() - self.request.group.frame_at
+        self.request.held, held.brought = held, not held.frame.arrived_s
         timing = self.looks.engine.looked(self.encoded, self.begin)
         asked = self.request.asked
         asked.arrival = replace(asked.arrival, looked=timing)
@@ -138,8 +138,6 @@ class OwnLook:
     def fail(self, error: Exception) -> None:
         """Fail the question."""
         self.looks.end()
-        with self.looks.changed:
-            self.looks.board.remove([self.request])
         self.request.fail(error)
 
     def interruption(self) -> Exception | None:

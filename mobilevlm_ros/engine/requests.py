@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import math
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
@@ -16,7 +17,7 @@ from mobilevlm_ros.engine.errors import BackendError, InterruptionError, MobileV
 from mobilevlm_ros.engine.frames import HeldFrame
 from mobilevlm_ros.engine.generation import Patience
 from mobilevlm_ros.engine.timing import Arrival
-from mobilevlm_ros.engine.types import INTERACTIVE, Answer, Frame, Question
+from mobilevlm_ros.engine.types import INTERACTIVE, WHOLE, Answer, Frame, Question
 
 _logger = logging.getLogger(__name__)
 _numbers = itertools.count()
@@ -57,8 +58,16 @@ class Reply(Future[Answer]):
 class Group:
     """Questions that are answered about the same frame."""
 
-    waiting: int = 0  # of them
+    frame: Frame | None = None  # that came with them, or that their regions are of, once known
+    frame_at: float = 0.0  # when it became known, on time.perf_counter
     held: HeldFrame | None = None  # once the first has begun
+    waiting: int = 0  # of them
+    whole: bool = False  # some are about all of the frame
+
+    def fix(self, frame: Frame) -> None:
+        """Let regions be of this frame, unless it is another one already."""
+        if self.frame is None:
+            self.frame, self.frame_at = frame, time.perf_counter()
 
 
 # Makes the answer of a question that ended before it began, with a finish_reason, the camera that
@@ -74,13 +83,14 @@ class Request:
     unanswered: Unanswered
     camera: str = ''
     group: Group = field(default_factory=Group)
-    image: Frame | None = None  # to be looked at for this question alone
+    own: bool = False  # an image is looked at for it alone: one that came with it, or a region
     stamp_ns: int = 0  # of the frame that it is about; 0: the newest
     deadline: float = math.inf  # on time.perf_counter
-    named: bool = True  # the asker named the camera
+    newest: bool = False  # the asker wants the newest frame shown, encoded or not
+    settled: bool = False  # it is known which camera it is about
     needs: int = 0  # number of the frame that must be held first
     waits: bool = False  # whether that frame was not yet held when the question came
-    look_s: float = 0.0  # that the look took that it waited for
+    look_s: float = 0.0  # that the looks took that were made for it
     held: HeldFrame | None = None  # its own image
     number: int = field(default_factory=_numbers.__next__)
     reply: Reply = field(init=False)
@@ -92,6 +102,11 @@ class Request:
     def question(self) -> Question:
         """What is asked."""
         return self.asked.question
+
+    @property
+    def takes_pixels(self) -> bool:
+        """Whether the pixels of its camera's newest frame are all that it needs of that."""
+        return self.question.roi != WHOLE and not self.stamp_ns and not self.group.whole
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -117,7 +132,7 @@ class Request:
 
     def _ended(self, finish_reason: str) -> Answer:
         """The answer, if it ends before it begins."""
-        frame = self.image or (self.group.held.frame if self.group.held else None)
+        frame = self.group.frame or (self.group.held.frame if self.group.held else None)
         arrival = self.asked.arrival
         return self.unanswered(self.question, arrival, finish_reason, self.camera, frame)
 

@@ -28,7 +28,9 @@ class Session:
     """A conversation. Its sequence spares decoding again what was said, and may be given up."""
 
     turns: list[Turn] = field(default_factory=list)
-    held: HeldFrame | None = None  # what it was last about
+    held: HeldFrame | None = None  # what it was last about, unless that made way
+    camera: str = ''  # whose frame that was
+    brought: bool = False  # it was no camera's: it came along with a question
     sequence: int = NONE
     busy: bool = False  # a turn is in progress
     used_at: float = 0.0
@@ -133,7 +135,8 @@ class Sessions:
         if session.held is not held:
             self._frames.use(held)
             self._release(session)
-            session.held = held
+            session.held, session.brought = held, held.brought
+            session.camera = held.frame.camera
         if session.sequence == NONE:
             session.sequence = self._pool.take(held.sequence)
         session.busy = True

@@ -24,7 +24,7 @@ class CameraSlot:
     shown: int = 0  # number of the newest frame shown
     taken: int = 0  # number of the newest that was taken to be encoded
     held: int = 0  # number of the frame that the engine holds
-    source: FrameSource | None = None  # of the frame shown, until it is taken
+    source: FrameSource | None = None  # of the newest frame shown
     arrived_s: float = 0.0  # when that was shown, on freshness.steady_s
     encoding: int = 0  # number of the newest frame that went to the encoder
     unchanged: tuple[int, Frame] | None = None  # that frame's number, a newer one of the same view
@@ -48,28 +48,28 @@ class CameraSlot:
 
         Nothing is encoded ahead while the last frame still waits to be held.
         """
-        if self.source is None:
+        if self.taken == self.shown:
             return math.inf
         if wanted > self.taken:
             return -math.inf
         ahead = self.period_s < math.inf and self.encoded is None and self.skipped < self.shown
         return self.taken_at + self.period_s if ahead else math.inf
 
-    def take(self, now: float) -> tuple[int, FrameSource]:
-        """The newest frame's number and what makes it, to be encoded."""
-        assert self.source is not None
-        source, self.source = self.source, None
+    def take(self, now: float) -> None:
+        """Note that the newest frame is to be encoded."""
         self.taken = self.shown
         self.taken_at = now
-        return self.taken, source
+
+    def keep(self, number: int, frame: Frame) -> None:
+        """Keep the pixels of a frame that was decoded, while it is the newest."""
+        if number == self.shown:
+            self.source = lambda: frame
 
     def skip(self, number: int, frame: Frame) -> None:
         """Put back a frame that is not worth a look; a question may still want it."""
         self.skipped = number
         self.taken = number - 1
         self.unchanged = self.encoding, frame
-        if self.source is None:
-            self.source = lambda: frame
 
     @property
     def latest(self) -> Frame | None:
@@ -92,6 +92,12 @@ class CameraSlot:
         self.held, self.held_frame, self.looked = number, encoded.frame, looked
         self.encoded_at, self.held_at = encoded.at, now
 
+    def lose(self) -> None:
+        """Note that the held frame made way; the newest one shown can be looked at again."""
+        if self.taken == self.held:
+            self.taken -= 1
+        self.held, self.held_frame = 0, None
+
     def looked_since(self, arrived: float) -> Timing | None:
         """How long the look at the held frame took, without what was over when a question came."""
         if self.looked is None:
@@ -103,6 +109,7 @@ class CameraSlot:
 
     def fail(self, number: int, failure: MobileVlmError) -> None:
         """Note that this frame could not be looked at."""
+        self.taken = max(self.taken, number)
         if number > self.failed:
             self.failed, self.failure = number, failure
 

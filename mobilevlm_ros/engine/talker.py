@@ -9,14 +9,12 @@ from dataclasses import dataclass, replace
 
 from mobilevlm_ros.engine.board import Board
 from mobilevlm_ros.engine.engine import Engine
-from mobilevlm_ros.engine.errors import no_image, not_held
+from mobilevlm_ros.engine.errors import not_held
 from mobilevlm_ros.engine.frames import HeldFrame
 from mobilevlm_ros.engine.looks import Looks
-from mobilevlm_ros.engine.regions import crop
 from mobilevlm_ros.engine.requests import Request
-from mobilevlm_ros.engine.slots import CameraSlot
 from mobilevlm_ros.engine.telling import Captions
-from mobilevlm_ros.engine.types import WHOLE, Answer
+from mobilevlm_ros.engine.types import WHOLE, Answer, Frame
 
 _logger = logging.getLogger(__name__)
 
@@ -82,8 +80,10 @@ class Talker:
     # Questions.
 
     def _end_overdue(self, request: Request) -> None:
-        if error := request.interruption():
+        error = request.interruption()
+        if error or request.reply.done():
             self._leave(request)
+        if error:
             request.fail(error)
 
     def _begin_answers(self, waiting: Sequence[Request]) -> int:
@@ -91,113 +91,138 @@ class Talker:
 
         One that finds no room lets no later one pass. A session that is busy holds up itself.
         """
-        begun = 0
+        begun, next_turns = 0, dict[str, Request]()
         for request in waiting:
+            session = request.question.session
+            if session and _comes_after(request, next_turns.setdefault(session, request)):
+                continue
             try:
                 held = self._frame_for(request)
-                if held is None or self._language.is_busy(request.question.session):
+                if held is None or self._language.is_busy(session):
                     continue
                 if not self._begin_answer(request, held):
                     break
                 begun += 1
+                next_turns.pop(session, None)
             except Exception as error:
                 self._leave(request)
                 request.fail(error)
+                next_turns.pop(session, None)
         return begun
 
     def _frame_for(self, request: Request) -> HeldFrame | None:
         """The frame that a question is about, if it is there yet."""
-        if request.image is not None:
+        if request.own:
             return self._own_frame(request)
-        with self.changed:
-            slot = self._board.slots.get(request.camera)
-            if slot is not None and request.needs > slot.held:
-                return None
-        held = request.group.held
+        held = request.group.held or self._brought(request)
         if held is None:
-            held = self._find(request)
-            if held is None:
-                self._wait_for_newer(request, slot)
+            self._settle(request)
+            if request.takes_pixels:
+                self._encode_own(request)
                 return None
-            if self._renews(request, held):
-                return None
-            request.look_s = held.look_s if request.waits else 0.0
-            self._engine.freshness.check(
-                request.question, held, request.look_s, request.stamp_ns
-            )
-        if request.question.roi == WHOLE:
+            held = self._held_frame(request)
+        if held is None or request.question.roi == WHOLE:
             return held
-        self._crop(request, held)
+        self._encode_own(request, self._pixels(request, held))
         return None
-
-    def _crop(self, request: Request, held: HeldFrame) -> None:
-        """Have a region of a held frame encoded."""
-        frame = held.find_frame(request.stamp_ns)
-        if frame is None:
-            kept_ns = {held.frame.stamp_ns, held.latest.stamp_ns}
-            raise not_held(held.frame.camera, request.stamp_ns, kept_ns)
-        request.image = crop(frame, request.question.roi)
-        with self.changed:
-            self._board.images.append(request)
-            self.changed.notify_all()
 
     def _own_frame(self, request: Request) -> HeldFrame | None:
         """The image that only this question is about, if it is held; a region may grow too old."""
         if request.held is not None:
-            look_s = request.look_s + request.held.look_s
-            self._engine.freshness.check(request.question, request.held, look_s)
+            self._check_age(request, request.held)
         return request.held
 
-    def _find(self, request: Request) -> HeldFrame | None:
-        session, stamp_ns = request.question.session, request.stamp_ns
-        if session and not request.named and (held := self._language.find('', stamp_ns, session)):
-            return held
-        return self._language.find(request.camera, stamp_ns)
+    def _brought(self, request: Request) -> HeldFrame | None:
+        """The image that a conversation is about, if it came along with an earlier question."""
+        if request.settled or request.stamp_ns:
+            return None
+        return self._language.find_brought(request.question.session)
 
-    def _renews(self, request: Request, held: HeldFrame) -> bool:
-        """Let a question wait, once, for a newer frame if the one that was found grew too old.
+    def _settle(self, request: Request) -> None:
+        """Find out which camera a conversation is about, once its next turn has come."""
+        if not request.settled:
+            camera = self._language.camera_of(request.question.session)
+            with self.changed:
+                self._board.settle(request, camera)
+                self.changed.notify_all()
 
-        Of a conversation, it shows here only which camera it is about.
-        """
-        if request.waits or request.stamp_ns or held.brought:
-            return False
+    def _encode_own(self, request: Request, frame: Frame | None = None) -> None:
+        """Have a region encoded: of this frame, or of one that the vision thread chooses."""
         with self.changed:
-            slot = self._board.slots.get(held.frame.camera)
-            if slot is None or not slot.coming:
-                return False
-            if not self._board.must_look(request.question, slot):
-                return False
-            request.camera = held.frame.camera
-            request.needs, request.waits = slot.shown, True
+            if frame is not None:
+                request.group.fix(frame)
+            request.own = True
+            self._board.images.append(request)
             self.changed.notify_all()
-        return True
 
-    def _wait_for_newer(self, request: Request, slot: CameraSlot | None) -> None:
-        """The frame made way for those of other cameras, or could not be held."""
-        if request.stamp_ns:
+    def _pixels(self, request: Request, held: HeldFrame) -> Frame:
+        frame = held.find_frame(request.stamp_ns)
+        if frame is None:
+            kept_ns = {held.frame.stamp_ns, held.latest.stamp_ns}
+            raise not_held(held.frame.camera, request.stamp_ns, kept_ns)
+        self._share(request, held)
+        return frame
+
+    def _held_frame(self, request: Request) -> HeldFrame | None:
+        """The held frame of the camera, unless the question has to wait for a newer one."""
+        held = self._language.frames.find(request.camera, request.stamp_ns)
+        if held is None and request.stamp_ns:
             held_ns = self._language.frames.stamps_ns(request.camera)
             raise not_held(request.camera, request.stamp_ns, held_ns)
         with self.changed:
-            if slot is None or not slot.coming:
-                failure = slot.failure if slot else None
-                raise failure or no_image(request.camera)
+            if not request.stamp_ns and self._must_wait(request, held):
+                self.changed.notify_all()
+                return None
+        assert held is not None
+        request.look_s = held.look_s if request.waits else 0.0
+        self._check_age(request, held)
+        return held
+
+    def _must_wait(self, request: Request, held: HeldFrame | None) -> bool:
+        """Whether a question waits for a newer frame than the one held, or than none.
+
+        It does so once if that grew too old, and always if it made way for those of other cameras.
+        """
+        slot = self._board.slots[request.camera]
+        if request.needs > slot.held:
+            return True
+        if held is None and slot.held_frame is not None:
+            slot.lose()
+        if held is None and slot.failure and not slot.coming:
+            raise slot.failure.with_traceback(None)  # which would grow with every question
+        renews = not request.waits and slot.coming
+        if held is None or (renews and self._board.must_look(request.question, slot)):
             request.needs, request.waits = slot.shown, True
-            self.changed.notify_all()
+            return True
+        return False
+
+    def _check_age(self, request: Request, held: HeldFrame) -> None:
+        if not held.brought:
+            header = held.find_header(request.stamp_ns)
+            self._engine.freshness.check(request.question, header, request.look_s)
 
     def _begin_answer(self, request: Request, held: HeldFrame) -> bool:
         asked = request.asked
-        if request.waits and (slot := self._board.slots.get(request.camera)):
-            asked.arrival = replace(asked.arrival, looked=slot.looked_since(asked.arrival.at))
+        if request.waits and not request.own:
+            with self.changed:
+                looked = self._board.slots[request.camera].looked_since(asked.arrival.at)
+            asked.arrival = replace(asked.arrival, looked=looked)
         if self._language.answer(asked, held, Answering(self, request)) is None:
             return False
         with self.changed:
             self.active.append(request)
         request.reply.begun = True
-        if request.group.held is None and request.group.waiting > 1:
-            request.group.held = held
-            self._language.frames.use(held)
+        if not request.own:
+            self._share(request, held)
         self._leave(request)
         return True
+
+    def _share(self, request: Request, held: HeldFrame) -> None:
+        """Keep a frame for the others of the group."""
+        group = request.group
+        if group.held is None and group.waiting > 1:
+            group.held = held
+            self._language.frames.use(held)
 
     def _leave(self, request: Request) -> None:
         """A question waits no longer, because it ended or began."""
@@ -211,6 +236,14 @@ class Talker:
         if group.held is not None and not group.waiting:
             frames.release(group.held)
             group.held = None
+
+
+def _comes_after(request: Request, turn: Request) -> bool:
+    """Whether a question has to wait until an earlier turn of its session has begun.
+
+    It does not if its image is held already, and that of the other is to be held after it.
+    """
+    return turn is not request and not (turn.own and request.held is not None)
 
 
 @dataclass(slots=True, eq=False)

@@ -77,9 +77,9 @@ class Captions:
         for camera, captioner in self.cameras.items():
             if captioner.due is None and not captioner.repeat:
                 continue
-            held = self._engine.language.find(camera)
+            held = self._engine.language.frames.find(camera)
             question = replace(self._question, max_age_s=self._max_age_s(camera))
-            if held is None or self._freshness.is_stale(question, held, held.look_s):
+            if held is None or self._freshness.is_old(question, held.latest.header, held.look_s):
                 continue
             if captioner.repeat and captioner.said is not None:
                 again = self._again(captioner.said, held, captioner.encoded_s)

@@ -1,8 +1,8 @@
 """The engine's threads: frames and questions come from anywhere, answers go to futures.
 
-The vision thread encodes frames; the language thread owns the llama.cpp context and does all that
-`Talker` says. A single condition guards all that they share; neither model is ever called under
-it, nor is a future resolved.
+The vision thread encodes images, as `Viewer` says; the language thread owns the llama.cpp context
+and does all that `Talker` says. A single condition guards all that they share; neither model is
+ever called under it, nor is a future resolved.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from functools import partial
 
 from mobilevlm_ros.engine import errors
 from mobilevlm_ros.engine.answering import Asked, ignore
-from mobilevlm_ros.engine.board import Board, Look
+from mobilevlm_ros.engine.board import Board
 from mobilevlm_ros.engine.captions import OnCaption, gate_settings
 from mobilevlm_ros.engine.engine import Engine
 from mobilevlm_ros.engine.gates import ChangedViews, Gate
 from mobilevlm_ros.engine.generation import OnChunk
 from mobilevlm_ros.engine.openmp import release_threads
-from mobilevlm_ros.engine.regions import crop
 from mobilevlm_ros.engine.requests import Group, Reply, Request
 from mobilevlm_ros.engine.slots import CameraSlot, FrameSource
 from mobilevlm_ros.engine.talker import Talker
 from mobilevlm_ros.engine.telling import Captions, always, as_configured
 from mobilevlm_ros.engine.timing import Arrival
-from mobilevlm_ros.engine.types import Chunk, Frame, Load, Question
+from mobilevlm_ros.engine.types import WHOLE, Chunk, Frame, Load, Question
+from mobilevlm_ros.engine.viewer import Viewer
 
 JOIN_S = 10.0  # one look of the largest model on the slowest machine
 
@@ -61,12 +61,15 @@ class EngineWorker:
         self.unanswered = engine.language.unanswered  # also for what was never submitted
         on_change = engine.config.look == 'on_change'
         views = gate or ChangedViews(gate_settings(engine.config))
-        self._gate = views if on_change else None
         self._changed = threading.Condition()
         on_demand, queue_size = engine.config.look == 'on_demand', engine.config.queue_size
         self._board = Board(self._look_period_s(), on_demand, queue_size, self._is_old)
         self._captions = Captions(engine, on_caption, captions_wanted, caption_max_age_s)
         self._talker = Talker(engine, self._board, self._changed, self._captions)
+        self._viewer = Viewer(
+            engine, self._board, self._changed, self._talker.looks, self._tell_news,
+            views if on_change else None, self._captions.stay,
+        )  # fmt: skip
         self._closed: Exception | None = None
         self._news = 0  # counts what the language thread may have to do with
         release_threads()  # of this thread, which loaded the model
@@ -116,7 +119,9 @@ class EngineWorker:
             question cannot even wait.
         """
         group = Group()
-        request = self._request(question, camera, group, frame, stamp_ns, on_chunk, arrival)
+        if frame is not None:
+            group.fix(frame)
+        request = self._request(question, camera, group, stamp_ns, on_chunk, arrival)
         return self._submit([request], newest)[0]
 
     def submit_all(
@@ -169,7 +174,6 @@ class EngineWorker:
         question: Question,
         camera: str,
         group: Group,
-        frame: Frame | None = None,
         stamp_ns: int = 0,
         on_chunk: OnChunk = ignore,
         arrival: Arrival | None = None,
@@ -178,8 +182,10 @@ class EngineWorker:
         if on_chunk is not ignore:
             asked.on_chunk = partial(self._post_chunk, on_chunk)
         group.waiting += 1
+        group.whole |= question.roi == WHOLE
         deadline = self._engine.deadline(question, asked.arrival)
-        return Request(asked, self.unanswered, camera, group, frame, stamp_ns, deadline)
+        own = group.frame is not None
+        return Request(asked, self.unanswered, camera, group, own, stamp_ns, deadline)
 
     def _post_chunk(self, on_chunk: OnChunk, chunk: Chunk) -> None:
         """Show a chunk between two batches, when it can do no harm."""
@@ -187,9 +193,6 @@ class EngineWorker:
 
     def _submit(self, requests: Sequence[Request], newest: bool) -> list[Reply]:
         try:
-            for request in requests:
-                if request.image is not None:
-                    request.image = crop(request.image, request.question.roi)
             with self._changed:
                 if self._closed:
                     raise self._closed.with_traceback(None)  # which would grow with every question
@@ -201,6 +204,7 @@ class EngineWorker:
         return [request.reply for request in requests]
 
     def _tell_news(self) -> None:
+        """Wake both threads; the lock is held."""
         self._news += 1
         self._changed.notify_all()
 
@@ -221,7 +225,19 @@ class EngineWorker:
         for request in unanswered:
             request.fail(reason)
 
-    # The language thread.
+    def _see(self) -> None:
+        while job := self._next_encoding():
+            job()
+
+    def _next_encoding(self) -> Callable[[], None] | None:
+        with self._changed:
+            while not self._closed:
+                now = time.perf_counter()
+                job, due = self._viewer.next(now)
+                if job is not None:
+                    return job
+                self._changed.wait(min(due - now, threading.TIMEOUT_MAX))
+        return None
 
     def _talk(self) -> None:
         while not self._closed:
@@ -231,58 +247,6 @@ class EngineWorker:
             with self._changed:
                 if seen == self._news and not self._closed:
                     self._changed.wait(self._board.patience(time.perf_counter()))
-
-    # The vision thread.
-
-    def _see(self) -> None:
-        while job := self._next_encoding():
-            job()
-
-    def _next_encoding(self) -> Callable[[], None] | None:
-        with self._changed:
-            while not self._closed:
-                due, camera = self._board.next_due()
-                now = time.perf_counter()
-                if request := self._board.next_image(look_due=due <= now):
-                    return partial(self._encode_image, request)
-                if due <= now:
-                    return partial(self._encode, self._board.take(camera, now))
-                self._changed.wait(min(due - now, threading.TIMEOUT_MAX))
-        return None
-
-    def _encode(self, look: Look) -> None:
-        try:
-            frame = look.frame()
-            differs = self._gate is None or self._gate(frame)
-            if not differs and not look.wanted:
-                with self._changed:
-                    look.slot.skip(look.number, frame)
-                    if self._captions.stay(look.camera, time.perf_counter()):
-                        self._tell_news()
-                return
-            with self._changed:
-                look.slot.encoding = look.number
-            encoded = self._engine.encode(frame)
-        except Exception as error:
-            self._talker.looks.fail(look.slot, look.number, error)
-            return
-        with self._changed:
-            look.slot.encoded = look.number, encoded
-            self._tell_news()
-
-    def _encode_image(self, request: Request) -> None:
-        assert request.image is not None
-        try:
-            encoded = self._engine.encode(request.image)
-        except Exception as error:
-            with self._changed:
-                self._board.remove([request])
-            request.fail(error)
-            return
-        with self._changed:
-            if request in self._board.waiting:
-                self._board.encoded.append((request, encoded))
-            self._tell_news()
 
 
 def _show(on_chunk: OnChunk, chunk: Chunk) -> None:

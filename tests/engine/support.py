@@ -26,8 +26,8 @@ from tests.patience import until
 
 __all__ = [
     'AHEAD', 'NEAR', 'SECOND', 'WAIT_S', 'Clock', 'Clocks', 'Gate', 'LoadLlama', 'MakeFrame', 'Q',
-    'Start', 'Views', 'assert_near', 'error_of', 'grey', 'once', 'show', 'slow', 'text_of',
-    'until',
+    'Start', 'Views', 'assert_near', 'error_of', 'grey', 'halves', 'once', 'show', 'slow',
+    'text_of', 'until',
 ]  # fmt: skip
 
 MakeFrame = Callable[..., Frame]
@@ -40,6 +40,13 @@ AHEAD = Question('What is ahead?', max_tokens=8)
 
 def grey(level: int, **fields: Any) -> Frame:
     return Frame(np.full((8, 8, 3), level, np.uint8), **fields)
+
+
+def halves(dark: int, bright: int) -> Frame:
+    """The left half of one level, the right one of another."""
+    frame = grey(dark)
+    frame.pixels[:, 4:] = bright
+    return frame
 
 
 def error_of(future: Future[Answer]) -> BaseException | None:

@@ -108,7 +108,7 @@ class Cache(RuleBasedStateMachine):
             assert load.active == 0
 
     def held(self, camera: str) -> object:
-        return self.engine.language.find(camera)
+        return self.engine.language.frames.find(camera)
 
     def teardown(self) -> None:
         for *_, stream in self.streams:

@@ -5,7 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobilevlm_ros.engine import Engine, EngineConfig, Question, create_fake_engine, open_engine
+from mobilevlm_ros.engine import (
+    Engine,
+    EngineConfig,
+    NoImageError,
+    Question,
+    create_fake_engine,
+    open_engine,
+)
 from mobilevlm_ros.engine.steps import Part, run_alone
 from tests.engine.support import MakeFrame, grey
 
@@ -64,7 +71,7 @@ def test_a_conversation_has_the_logits_of_a_fresh_one(
         engine.ask(SECOND)
         language = engine.language
         session = language.sessions.find('walk')
-        held = language.find('')
+        held = language.frames.find('')
         assert held is not None and held is session.held
         assert said.timing.generated_tokens == len(session.turns[0].answer)
         history = language.sessions.history(session)
@@ -176,3 +183,33 @@ def test_a_second_turn_waits_for_the_first(fake: Engine) -> None:
     assert fake.language.is_busy('s')
     list(stream)
     assert not fake.language.is_busy('s')
+
+
+def test_a_conversation_goes_on_with_its_camera_after_a_region(fake: Engine) -> None:
+    fake.look(grey(7, camera='front'))
+    fake.ask(Question('A', session='s', roi=(0, 0, 4, 4)))
+    fake.look(grey(90, camera='front'))
+    assert fake.ask(Question('B', session='s')).text.endswith('B brightness 90')
+
+
+def give_up_all(engine: Engine) -> None:
+    """As if what is decoded now needed the room."""
+    while engine.language.sessions.give_up_sequence():
+        pass
+
+
+def test_a_conversation_knows_its_camera_when_its_frame_was_given_up(fake: Engine) -> None:
+    for camera, level in (('rear', 7), ('front', 90)):
+        fake.look(grey(level, camera=camera))
+    fake.ask(Question('A', session='s'), 'rear')
+    give_up_all(fake)
+    assert fake.ask(Question('B', session='s')).camera == 'rear'
+
+
+def test_a_conversation_about_an_image_that_was_given_up_is_refused(fake: Engine) -> None:
+    fake.look(grey(7))
+    fake.ask(Question('A', session='s'), frame=grey(200))
+    give_up_all(fake)
+    with pytest.raises(NoImageError, match="'s' is about made way for others; send it again"):
+        fake.ask(Question('B', session='s'))
+    assert fake.ask(Question('B', session='s'), frame=grey(200)).text.endswith('B brightness 200')

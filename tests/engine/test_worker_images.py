@@ -10,14 +10,7 @@ from mobilevlm_ros.engine import (
     QuestionError,
     create_fake_engine,
 )
-from tests.engine.support import WAIT_S, Q, Start, error_of, grey, slow, text_of, until
-
-
-def halves(dark: int, bright: int) -> Frame:
-    """The left half of one level, the right one of another."""
-    frame = grey(dark)
-    frame.pixels[:, 4:] = bright
-    return frame
+from tests.engine.support import WAIT_S, Q, Start, error_of, grey, halves, slow, text_of, until
 
 
 def test_a_region_is_asked_about_alone(start: Start) -> None:
