@@ -7,8 +7,10 @@ ARGS ?=
 VENV := $(if $(filter jazzy,$(DISTRO)),.venv,.venv-$(DISTRO))
 SETUP := $(PYTHON) tools/setup_venv.py --distro $(DISTRO) --folder $(VENV)
 RUN := $(VENV)/bin/python tools/environment.py
-PYTEST := $(RUN) $(VENV)/bin/pytest
-SHARED := -n 2 --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 $(RUN) $(VENV)/bin/pytest
+# Two processes share the tests, with one thread each for torch and BLAS. tests/conftest.py decides
+# the order.
+SHARED := -n 2 --dist loadfile --no-loadscope-reorder
 # On which other distribution `make test` runs the tests that use ROS.
 OTHER := $(if $(filter jazzy,$(DISTRO)),kilted)
 ROS_TESTS := tests/nodes tests/client tests/demo tests/trials
@@ -76,12 +78,8 @@ check: dev
 	$(VENV)/bin/python -m ruff check .
 	$(VENV)/bin/python -m mypy
 
-# Two processes share the tests; the long ones of nodes come after them, alone. A -m in ARGS chooses
-# otherwise. pytest ends with 5 where ARGS leave nothing to run.
 test: check
-	@$(if $(filter -m,$(ARGS)),$(PYTEST) $(ARGS),\
-		{ $(PYTEST) $(SHARED) -m 'not (ros and slow)' $(ARGS) || [ $$? = 5 ]; } \
-		&& { $(PYTEST) -m 'ros and slow' $(ARGS) || [ $$? = 5 ]; })
+	@$(PYTEST) $(SHARED) $(ARGS)
 	@$(if $(OTHER),$(MAKE) --no-print-directory test-ros DISTRO=$(OTHER))
 
 test-ros:

@@ -59,6 +59,12 @@ def ros_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         yield domain
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests begin first, so that no process waits for the other at the end."""
+    slow = {item.path for item in items if item.get_closest_marker('slow')}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_sessionstart() -> None:
     """Refuses to test a package that lacks files of the source tree."""
     folders = [Path(folder) for folder in mobilevlm_ros.__path__]

@@ -32,6 +32,7 @@ def test_it_fits_into_the_repository(root: Path) -> None:
     assert 1_000_000 < sum(path.stat().st_size for path in files) < MOST_BYTES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('split, least', [('plain', 0.95), ('perturbed', 0.93), ('unseen', 0.70)])
 def test_it_is_right_about_scenes_it_never_saw(nano: Engine, split: str, least: float) -> None:
     result = summarise(list(examine(nano, split, seed=77, scenes=50)))

@@ -9,8 +9,8 @@ from typing import Any
 
 from mobilevlm_ros.convert.weights import check_content
 from mobilevlm_ros.engine.errors import CheckpointError
-from mobilevlm_ros.model.checkpoint import VOCABULARY
 from mobilevlm_ros.model.config import given
+from mobilevlm_ros.model.names import VOCABULARY
 
 # Meituan-AutoML/MobileVLM, mobilevlm/conversation.py: conv_vicuna_v1, around `<image>`.
 PROMPT = {

@@ -9,7 +9,7 @@ import huggingface_hub
 
 from mobilevlm_ros.convert.contents import INDEX, check_contents, choose_weights
 from mobilevlm_ros.engine.errors import CheckpointError
-from mobilevlm_ros.model.checkpoint import CONFIG
+from mobilevlm_ros.model.names import CONFIG
 
 PATTERNS = ['*.json', 'tokenizer.model', 'README.md']
 

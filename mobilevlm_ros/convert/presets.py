@@ -21,9 +21,9 @@ from mobilevlm_ros.convert.options import MODELS, TOWER_LAYERS
 from mobilevlm_ros.convert.random_vocabulary import write_random_vocabulary
 from mobilevlm_ros.convert.workspace import check_room, not_written
 from mobilevlm_ros.engine.errors import CheckpointError, ConfigError
-from mobilevlm_ros.model.checkpoint import CONFIG, OURS, VOCABULARY, WEIGHTS
 from mobilevlm_ros.model.config import write_config
 from mobilevlm_ros.model.mobilevlm import Geometry, weight_shapes
+from mobilevlm_ros.model.names import CONFIG, OURS, VOCABULARY, WEIGHTS
 
 SMALL = Geometry(  # arXiv 2312.16886, table 2; CLIP ViT-L/14-336 less the block that is not used
     image_size=336,

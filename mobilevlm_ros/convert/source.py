@@ -25,7 +25,6 @@ from mobilevlm_ros.convert.vocabulary import ADDED
 from mobilevlm_ros.convert.weights import Renamed, Shards, Weights, open_weights, weight_files
 from mobilevlm_ros.engine.bundle import MAX_TOKENS
 from mobilevlm_ros.engine.errors import CheckpointError
-from mobilevlm_ros.model.checkpoint import CONFIG, OURS
 from mobilevlm_ros.model.config import (
     CLIP_TYPES,
     check_architecture,
@@ -35,7 +34,7 @@ from mobilevlm_ros.model.config import (
     tower_config,
 )
 from mobilevlm_ros.model.mobilevlm import TOWER, Geometry, MobileVlm, Vision, weight_shapes
-from mobilevlm_ros.model.names import model_name
+from mobilevlm_ros.model.names import CONFIG, OURS, model_name
 
 # Releases of transformers differ in whether a tower's names have this inner level.
 INNER = 'vision_model.'

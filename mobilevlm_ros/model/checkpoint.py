@@ -15,9 +15,7 @@ from safetensors.torch import save_file
 
 from mobilevlm_ros.model.config import write_config
 from mobilevlm_ros.model.mobilevlm import MobileVlm
-
-CONFIG, WEIGHTS, VOCABULARY = 'config.json', 'model.safetensors', 'tokenizer.model'
-OURS = 'mobilevlm_ros'
+from mobilevlm_ros.model.names import CONFIG, OURS, VOCABULARY, WEIGHTS
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
-"""What models call themselves, whichever folder they lie in."""
+"""What models call themselves, whichever folder they lie in, and their files there."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+CONFIG, WEIGHTS, VOCABULARY = 'config.json', 'model.safetensors', 'tokenizer.model'
+OURS = 'mobilevlm_ros'  # section of config.json
 HUB_NAME = re.compile(r'[\w-][\w.-]*/[\w.-]+')  # owner/name
 CACHED = re.compile(r'(?:^|/)models--([^/]+)/snapshots/[^/]+/?$')
 TRAINED = re.compile(r'checkpoint-\d+')  # how transformers' trainer calls what it saves on its way

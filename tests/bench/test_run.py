@@ -13,6 +13,7 @@ from mobilevlm_ros.bench.run import Plan, run
 from mobilevlm_ros.engine import EngineConfig
 
 
+@pytest.mark.slow
 def test_every_row_is_measured(root: Path, tmp_path: Path) -> None:
     trace = root / 'benchmarks' / 'caption_trace.json'
     plan = Plan(root / 'models' / 'nano', trace=trace, repetitions=1, static_s=0.3)

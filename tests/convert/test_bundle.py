@@ -71,6 +71,7 @@ def small(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_bundle_describes_and_checks_itself(small: Path, checkpoint: Path) -> None:
     bundle = load_bundle(small)
     assert (bundle.vision.image_size, bundle.vision.visual_tokens) == (40, 4)

@@ -17,6 +17,7 @@ GEOMETRY = Geometry(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('inject', INJECTIONS, ids=lambda inject: inject.__name__)
 def test_injected_outliers_do_not_drown_the_rest(inject, tmp_path: Path) -> None:
     whole, path = tmp_path / 'fp32.onnx', tmp_path / 'int8.onnx'

@@ -78,6 +78,7 @@ def worst_cosine(whole: Path, path: Path, options: Int8Options) -> float:
     return float(token_cosines(tokens(path, images()), tokens(whole, images())).min())
 
 
+@pytest.mark.slow
 def test_outliers_do_not_drown_the_rest(whole: Path, tmp_path: Path) -> None:
     cured = worst_cosine(whole, tmp_path / 'int8.onnx', Int8Options())
     plain = worst_cosine(whole, tmp_path / 'plain.onnx', PLAIN)
@@ -85,6 +86,7 @@ def test_outliers_do_not_drown_the_rest(whole: Path, tmp_path: Path) -> None:
     assert 1 - plain > 5 * (1 - cured)
 
 
+@pytest.mark.slow
 def test_large_gains_in_the_projector_too_and_saturated_blocks_are_survived(
     root: Path, tmp_path: Path
 ) -> None:

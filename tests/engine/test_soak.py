@@ -78,6 +78,7 @@ def settle(worker: EngineWorker, frames: list[Frame]) -> tuple[int, ...]:
     return load.cells_used, load.free_sequences, load.held_frames
 
 
+@pytest.mark.slow
 def test_ten_thousand_operations_leave_everything_where_it_was() -> None:
     config = EngineConfig(look='on_demand', queue_size=64, sessions=2, session_idle_s=1e6)
     frames = [grey(n, camera=CAMERAS[n % 2]) for n in range(20)]
@@ -94,6 +95,7 @@ def test_ten_thousand_operations_leave_everything_where_it_was() -> None:
         assert llm.cells_used == before[0]  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('bundle', ['tiny', 'nano'])
 def test_so_does_a_real_model(
     bundle: str, tiny_bundle: Path, root: Path, make_frame: MakeFrame
