@@ -60,7 +60,7 @@ class Group:
 
     frame: Frame | None = None  # that came with them, or that their regions are of, once known
     frame_at: float = 0.0  # when it became known, on time.perf_counter
-    held: HeldFrame | None = None  # once the first has begun
+    held: HeldFrame | None = None  # once the first of them has begun, or is about a part of it
     waiting: int = 0  # of them
     whole: bool = False  # some are about all of the frame
 
@@ -132,7 +132,8 @@ class Request:
 
     def _ended(self, finish_reason: str) -> Answer:
         """The answer, if it ends before it begins."""
-        frame = self.group.frame or (self.group.held.frame if self.group.held else None)
+        held = self.group.held  # which the language thread may let go meanwhile
+        frame = self.group.frame or (held.latest if held else None)
         arrival = self.asked.arrival
         return self.unanswered(self.question, arrival, finish_reason, self.camera, frame)
 

@@ -51,12 +51,14 @@ class Stopwatch:
     def timing(self, size: PromptSize, generated: int) -> Timing:
         """The timing of an answer that has ended."""
         arrived, looked = self.arrival.at, self.arrival.looked
-        before = looked or Timing(image_age_ms=self.image_age_ms)
+        before = looked or Timing()
         prefilled = self.prefilled or time.perf_counter()  # or it was interrupted before
+        unchanged_ms = (self.header.arrived_s - self.encoded_s) * 1e3
+        use_begins = looked is None or unchanged_ms  # with the answer, else with the look
         return Timing(
-            image_age_ms=before.image_age_ms,
+            image_age_ms=self.image_age_ms if use_begins else before.image_age_ms,
             final_age_ms=self.age_s(self.header) * 1e3,
-            unchanged_ms=(self.header.arrived_s - self.encoded_s) * 1e3,
+            unchanged_ms=unchanged_ms,
             queue_ms=max(0.0, (self.begin - arrived) * 1e3 - before.total_ms),
             encode_ms=before.encode_ms,
             prefill_ms=before.prefill_ms + (prefilled - self.begin) * 1e3,

@@ -216,4 +216,5 @@ def _check_range(
 ) -> None:
     if not 0 <= value <= high or (value == math.inf and not infinite):
         most = '' if high == math.inf else f' to {high:g}'
-        raise QuestionError(f'{name} is {value}; it must be a finite number from 0{most}')
+        kind = 'number' if infinite else 'finite number'
+        raise QuestionError(f'{name} is {value}; it must be a {kind} from 0{most}')

@@ -14,7 +14,18 @@ from mobilevlm_ros.engine import (
     Question,
     StaleImageError,
 )
-from tests.engine.support import SECOND, WAIT_S, Clocks, Q, Start, Views, error_of, show, until
+from tests.engine.support import (
+    SECOND,
+    WAIT_S,
+    Clocks,
+    Gate,
+    Q,
+    Start,
+    Views,
+    error_of,
+    show,
+    until,
+)
 from tests.engine.support import grey as grey_frame
 
 HOUR = 3600 * SECOND
@@ -216,6 +227,24 @@ def test_the_time_that_a_look_takes_does_not_make_its_frame_stale(
     answer = worker.submit(Q, newest=True).result(WAIT_S)
     assert answer.timing.image_age_ms == 0 and answer.timing.final_age_ms == 3000
     assert isinstance(error_of(worker.submit(Q)), StaleImageError)
+
+
+def test_the_age_of_a_frame_found_unchanged_during_a_look_is_its_own(
+    start: Start, clocks: Clocks
+) -> None:
+    engine, views = clocks.engine(look_rate_hz=0.0), Views()
+    llm = engine.language.llm
+    gate = llm.decode_embeddings = Gate(llm.decode_embeddings)  # type: ignore[method-assign]
+    worker = start(engine, gate=views)
+    worker.show(grey(10, stamp_ns=clocks.now_ns - SECOND // 2))
+    reply = worker.submit(Q)
+    assert gate.entered.wait(WAIT_S)
+    clocks.wait(1.0)
+    show(worker, views, grey(10, stamp_ns=clocks.now_ns))
+    gate.open()
+    answer = reply.result(WAIT_S)
+    assert answer.stamp_ns == clocks.now_ns and answer.timing.unchanged_ms == 1000
+    assert answer.timing.image_age_ms == answer.timing.final_age_ms == 0
 
 
 def test_a_conversation_about_another_camera_waits_for_a_newer_frame_of_it(
