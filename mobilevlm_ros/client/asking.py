@@ -45,7 +45,7 @@ class Asking:
             if reply.done():
                 response = reply.result()
                 self._settle(outcome_of(response.status, response.answer, sent_s))
-        if self._patience.over:
+        if self._patience.over():
             self.fail(NoReplyError(self._link.fault))
         if not self.answer.done():
             return False

@@ -77,7 +77,7 @@ class Streaming:
         self._listen()
         if self._getting is not None and self._getting.done():
             self._finish(self._getting.result())
-        if self._patience.over:
+        if self._patience.over():
             self._give_up()
         return self.result.done()
 

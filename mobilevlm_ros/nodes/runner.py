@@ -22,7 +22,7 @@ from mobilevlm_ros.nodes.shared_memory import free_segments
 from mobilevlm_ros.nodes.starting import start_ros
 
 STOP_WITHIN_S = 0.6  # for requests in progress to end and be answered
-RESULTS_S = 0.1  # then, for rclpy to send the results of actions, which it does a turn later
+LINGER_S = 0.1  # then, for what is on its way to clients or from them; nothing tells of that
 KILL_AFTER_S = 0.95  # for everything, or the process ends the hard way
 
 
@@ -92,7 +92,9 @@ def _spin(node: Runnable, stop: _StopSignal) -> None:
         executor.spin_once(timeout_sec=0.02)
     for timer in node.timers:  # type: ignore[attr-defined]
         timer.cancel()  # a node that has stopped publishes no more
-    deadline = time.monotonic() + RESULTS_S
+    # rclpy sends the results of actions in tasks, which come before this one.
+    executor.spin_until_future_complete(executor.create_task(lambda: None))
+    deadline = time.monotonic() + LINGER_S
     while time.monotonic() < deadline:
         executor.spin_once(timeout_sec=0.02)
     executor.remove_node(node)

@@ -10,7 +10,9 @@ from mobilevlm_ros.engine import EngineWorker
 from mobilevlm_ros.nodes.desk import Desk
 from mobilevlm_ros.nodes.scenes import Scenes
 
-LAST_TOKEN_S = 0.3  # for answers in progress to end with what they have
+# For answers in progress to end with what they have; runner.py leaves little more for everything.
+# One that takes longer is CANCELLED all the same, without its text.
+LAST_TOKEN_S = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,5 +1,6 @@
 """Requests to servers that reply late, twice, not at all, or nonsense."""
 
+import time
 from concurrent.futures import CancelledError, wait
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ from rclpy.task import Future
 
 from mobilevlm_ros.client import NoReplyError, RefusedError
 from mobilevlm_ros.client.asking import Asking
-from mobilevlm_ros.msg import Answer, Status
+from mobilevlm_ros.msg import Answer, Status, Timing
 from mobilevlm_ros.srv import Ask
 from tests.patience import PATIENCE_S
 
@@ -35,7 +36,7 @@ class Server:
 
 class Patience:
     def __init__(self):
-        self.over, self.begun = False, False
+        self.begun, self.over = False, lambda: False
 
     def sent(self):
         self.begun = True
@@ -92,9 +93,27 @@ def test_every_server_that_appears_is_asked_and_the_first_reply_counts(server, a
     assert asking.answer.result().text == 'from the second'
 
 
+def test_a_process_that_is_stopped_while_it_sends_counts_that_time_to_the_age_of_the_image(
+    server, asking, monkeypatch
+):
+    now = [1000.0]
+    monkeypatch.setattr(time, 'clock_gettime', lambda _: now[0])
+    send = server.call_async
+
+    def stopped_behind(request):
+        now[0] += 7.0
+        return send(request)
+
+    server.call_async = stopped_behind
+    asking.advance()
+    server.reply(timing=Timing(final_age_ms=300.0, total_ms=200.0))
+    assert asking.advance()
+    assert asking.answer.result().age_s == pytest.approx(7.1)
+
+
 def test_no_reply_is_an_error_and_nothing_is_kept(server, asking, patience):
     asking.advance()
-    patience.over = True
+    patience.over = lambda: True
     assert asking.advance()
     with pytest.raises(NoReplyError, match='did not reply'):
         asking.answer.result()

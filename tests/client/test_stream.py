@@ -63,7 +63,7 @@ def server():
 
 @pytest.fixture
 def patience():
-    return SimpleNamespace(over=False, sent=lambda: None)
+    return SimpleNamespace(over=lambda: False, sent=lambda: None)
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_what_there_was_of_a_refused_answer_is_passed_on_before_the_error(
 def test_nothing_is_sent_before_the_way_is_open(server, streaming, patience):
     server.open = False
     assert not streaming.advance() and not server.sent
-    patience.over = True
+    patience.over = lambda: True
     assert streaming.advance()
     with pytest.raises(NoReplyError, match='/vlm_node did not reply'):
         streaming.result.result()
@@ -181,5 +181,5 @@ def test_a_stream_that_was_left_is_cancelled(server, streaming):
 
 def test_giving_up_cancels_what_was_accepted(server, streaming, patience):
     streaming.advance()
-    patience.over = True
+    patience.over = lambda: True
     assert streaming.advance() and server.cancelled == 1

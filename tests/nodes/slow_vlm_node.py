@@ -23,7 +23,7 @@ from mobilevlm_ros.nodes.vlm_node import VlmNode  # noqa: E402
 
 if sys.argv[2:3] == ['patient']:
     runner.STOP_WITHIN_S = runner.KILL_AFTER_S = 300.0
-    runner.RESULTS_S = 1.0
+    runner.LINGER_S = 1.0
     worker.JOIN_S = 0.1  # for a call that never returns
 
 
