@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 
 # What pip calls the modules that bundles, conversion and training need, where the name differs.
 PACKAGES = {
@@ -62,6 +65,27 @@ def run(program: str, main: Callable[[], int]) -> int:
             raise
         sys.stderr.write(f'{program}: {message}\n')
         return 2
+
+
+@contextmanager
+def hold_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back while child processes are started.
+
+    This process hears it at the end of the block, a child once it calls `heed_interrupts`: one
+    that is interrupted in its imports would print a traceback.
+    """
+    resource_tracker.ensure_running()  # else the first child starts it, which lets signals through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def heed_interrupts() -> None:
+    """In a child process: end at once at Ctrl-C, without a word."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
 
 
 def explain(error: Exception) -> str:

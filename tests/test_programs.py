@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from mobilevlm_ros.engine import MobileVlmError
-from mobilevlm_ros.programs import run
+from mobilevlm_ros.programs import hold_interrupts, run
 
 PRINTS = 'import sys; from mobilevlm_ros.programs import run; sys.exit(run("it", lambda: {}))'
 
@@ -67,6 +68,20 @@ def test_a_fault_of_ours_is_not_hidden(error: Exception) -> None:
 def test_ctrl_c_ends_quietly(capsys: pytest.CaptureFixture[str]) -> None:
     assert run('it', raising(KeyboardInterrupt())) == 130
     assert capsys.readouterr().err == ''
+
+
+def test_a_child_that_is_interrupted_as_it_begins_ends_without_a_word() -> None:
+    program = (
+        'from mobilevlm_ros.programs import heed_interrupts\n'
+        'print("begun", flush=True)\nheed_interrupts()\nprint("went on")'
+    )
+    with hold_interrupts():
+        begun = subprocess.Popen(
+            [sys.executable, '-c', program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+    begun.send_signal(signal.SIGINT)
+    assert begun.communicate() == (b'begun\n', b'')
+    assert begun.returncode == -signal.SIGINT
 
 
 def test_output_that_nobody_reads_ends_quietly() -> None:

@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from mobilevlm_ros.engine import BackendError
+from mobilevlm_ros.programs import heed_interrupts, hold_interrupts
 
 START_S = 600.0  # a large model from a slow disk
 END_S = 20.0
@@ -35,7 +36,8 @@ class Process:
         self._connection, theirs = context.Pipe()
         arguments_of_child = (theirs, factory, arguments)
         self._child = context.Process(target=_serve, args=arguments_of_child, daemon=True)
-        self._child.start()
+        with hold_interrupts():
+            self._child.start()
         theirs.close()
         self._receive()
 
@@ -86,6 +88,7 @@ def _serve(
     connection: Connection, factory: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> None:
     """The child: make the object, then call what is asked for until the parent hangs up."""
+    heed_interrupts()
     served: Any = None
     try:
         served = factory(*arguments)
@@ -93,7 +96,7 @@ def _serve(
         while True:
             method, values = connection.recv()
             connection.send((getattr(served, method)(*values), ''))
-    except (EOFError, BrokenPipeError, KeyboardInterrupt):
+    except (EOFError, BrokenPipeError):
         pass
     except Exception as error:
         connection.send((None, f'{type(error).__name__}: {error}'))

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from mobilevlm_ros.programs import heed_interrupts, hold_interrupts
 from mobilevlm_ros.sim.questions import QA, ask, ask_all
 from mobilevlm_ros.sim.scenes import sample_scene
 from mobilevlm_ros.sim.truth import Observation, likeliest
@@ -55,8 +56,9 @@ class Dataset:
             return
         # Not forked: torch's threads may be running, and a fork would copy their locks.
         spawn = multiprocessing.get_context('spawn')
-        with ProcessPoolExecutor(workers, spawn, cv2.setNumThreads, (1,)) as pool:
-            jobs = pool.map(self._make_shard, missing)
+        with ProcessPoolExecutor(workers, spawn, _begin) as pool:
+            with hold_interrupts():
+                jobs = pool.map(self._make_shard, missing)
             for _ in tqdm(jobs, total=len(missing), desc='rendering', unit='shard'):
                 pass
 
@@ -107,6 +109,11 @@ def _make_row(index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[tupl
     square = Image.fromarray(view.image)
     image = np.asarray(square.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC))
     return image, patch_labels(scene, view, observation.sightings), free_room(scene), asked
+
+
+def _begin() -> None:
+    heed_interrupts()
+    cv2.setNumThreads(1)
 
 
 def _ask(observation: Observation, rng: np.random.Generator) -> list[QA]:

@@ -6,7 +6,6 @@ import argparse
 import math
 import multiprocessing
 import os
-import signal
 import sys
 import threading
 import time
@@ -29,7 +28,7 @@ from mobilevlm_ros.nodes.conversions import rgb_to_image
 from mobilevlm_ros.nodes.processes import Processes, RunError, isolate
 from mobilevlm_ros.nodes.qos import FRAMES_OUT
 from mobilevlm_ros.nodes.starting import start_ros
-from mobilevlm_ros.programs import run
+from mobilevlm_ros.programs import heed_interrupts, hold_interrupts, run
 
 DESCRIPTION = """\
 Ask one vlm_node from many processes at once. Each camera shows a brightness of its own, and the
@@ -123,9 +122,9 @@ def wait_ready(processes: Processes) -> None:
 def run_clients(clients: int, asks: int) -> list[Ended]:
     """One process for each client; all ask at once."""
     spawn = multiprocessing.get_context('spawn')
-    quietly = (signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a client without a traceback
-    with ProcessPoolExecutor(clients, spawn, signal.signal, quietly) as pool:
-        found = pool.map(ask_all, range(clients), [asks] * clients)
+    with ProcessPoolExecutor(clients, spawn, heed_interrupts) as pool:
+        with hold_interrupts():
+            found = pool.map(ask_all, range(clients), [asks] * clients)
         return [one for each in found for one in each]
 
 

@@ -22,6 +22,7 @@ from mobilevlm_ros.navigation.pose import Pose
 from mobilevlm_ros.nodes.conversions import rgb_to_image, stamp_to_ns
 from mobilevlm_ros.nodes.processes import RunError
 from mobilevlm_ros.nodes.qos import FRAMES_OUT
+from mobilevlm_ros.programs import hold_interrupts
 from mobilevlm_ros.sim.camera import Camera, render
 from mobilevlm_ros.sim.things import Thing
 from mobilevlm_ros.sim.world import World
@@ -65,7 +66,8 @@ class Cameras:
         for name in COLOURS:
             self._ends[name], theirs = context.Pipe()
             child = context.Process(target=run_camera, args=(name, transport, theirs), name=name)
-            child.start()
+            with hold_interrupts():
+                child.start()
             theirs.close()
             self._children.append(child)
 
