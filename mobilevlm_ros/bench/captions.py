@@ -33,8 +33,10 @@ def read_traces(path: Path) -> list[Trace]:
             for each in content['traces']
             if each['gate'] == GATE
         ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f'{path} is no trace of captions: {error!r}') from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f'{path} is no trace of captions; give what benchmarks/caption_trace.py wrote'
+        ) from error
 
 
 def replay(trace: Trace, costs: Sequence[float]) -> tuple[float, float]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import TYPE_CHECKING
 
 from mobilevlm_ros.arguments import any_path, file, new_file, whole
+from mobilevlm_ros.cli.figures import write_figures
 from mobilevlm_ros.engine import EngineConfig
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _speed(args: argparse.Namespace) -> int:
     report = measure(_plan(args))
     print(format_report(report))
     if args.json:
-        args.json.write_text(json.dumps(to_json(report), indent=2) + '\n', encoding='utf-8')
+        write_figures(args.json, to_json(report))
     if args.picture:
         from mobilevlm_ros.bench.picture import draw
 

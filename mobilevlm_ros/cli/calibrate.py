@@ -10,6 +10,7 @@ from statistics import mean
 from typing import Any
 
 from mobilevlm_ros.arguments import any_path, new_file, new_folder, whole
+from mobilevlm_ros.cli.figures import write_figures
 from mobilevlm_ros.engine import EngineConfig
 from mobilevlm_ros.engine.bundle import MANIFEST
 from mobilevlm_ros.engine.errors import ConfigError
@@ -92,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         head = {'bundle': str(args.bundle), 'questions_version': QUESTIONS_VERSION}
         result = {**head, 'seed': args.seed, 'temperature': temperature, 'splits': rows}
-        args.json.write_text(json.dumps(result, indent=2) + '\n', encoding='utf-8')
+        write_figures(args.json, result)
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from mobilevlm_ros.arguments import any_path, new_file, whole
+from mobilevlm_ros.cli.figures import write_figures
 from mobilevlm_ros.engine import Engine, Frame, Question, open_engine
 from mobilevlm_ros.sim.exam import SPLITS, sheets
 from mobilevlm_ros.sim.questions import QUESTION_KINDS, QUESTIONS_VERSION
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         head = {'bundle': str(args.bundle), 'questions_version': QUESTIONS_VERSION}
         figures = {**head, 'seed': args.seed, 'scenes': args.scenes, 'splits': results}
-        args.json.write_text(json.dumps(figures, indent=2) + '\n', encoding='utf-8')
+        write_figures(args.json, figures)
     return 0
 
 

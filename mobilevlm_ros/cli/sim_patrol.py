@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from dataclasses import asdict
 
 from mobilevlm_ros.arguments import any_path, new_file, real, whole
+from mobilevlm_ros.cli.figures import write_figures
 from mobilevlm_ros.engine import load_bundle
 from mobilevlm_ros.sim.tours import Total, Tour, add_up, fewer_contacts, share_reached
 from mobilevlm_ros.tables import format_table
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     if args.picture:
         draw_tours(toured, args.picture)
     if args.json:
-        args.json.write_text(json.dumps(to_json(totals, runs), indent=2) + '\n', encoding='utf-8')
+        write_figures(args.json, to_json(totals, runs))
     return 0 if fewer >= FEWER_CONTACTS and share >= WAYPOINTS else 1
 
 

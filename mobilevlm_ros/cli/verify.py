@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from mobilevlm_ros.arguments import any_path, folder, new_file, whole, words
+from mobilevlm_ros.cli.figures import write_figures
 from mobilevlm_ros.convert.contents import find_folder
 from mobilevlm_ros.convert.verify_report import format_rows, to_json
 from mobilevlm_ros.engine.bundle import load_bundle
@@ -62,5 +62,5 @@ def run(args: argparse.Namespace) -> int:
     print(format_rows(rows))
     if args.json:
         figures = {'bundle': bundle.name, 'against': source.name, 'stages': to_json(rows)}
-        args.json.write_text(json.dumps(figures, indent=2) + '\n', encoding='utf-8')
+        write_figures(args.json, figures)
     return 0 if all(row.passed for row in rows) else 1

@@ -63,6 +63,7 @@ def ended(arguments: list[str]) -> int:
         ('bench {nano} --threads -1', "'-1' is not a whole number from 0"),
         ('bench {nano} --budget {here}/no.yaml', 'no.yaml does not exist'),
         ('bench {nano} --peer {here}', 'is a folder; give a file'),
+        ('bench {nano} --quick --captions {image}', 'is no trace of captions'),
         ('bench {here}', 'bundle.json does not exist'),
         ('verify {nano} --against {here} --images {here}/no', 'no is not a folder'),
         ('verify {nano} --against {here} --images {here} --tokens 0', "'0' is not a whole"),
