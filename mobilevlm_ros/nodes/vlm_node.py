@@ -53,6 +53,7 @@ from mobilevlm_ros.nodes.scenes import Scenes
 from mobilevlm_ros.nodes.serving import Serving
 from mobilevlm_ros.nodes.share import config_folder, default_bundle
 from mobilevlm_ros.nodes.streams import Streams
+from mobilevlm_ros.nodes.transitions import told
 from mobilevlm_ros.srv import Ask
 
 UNTAKEN_REQUESTS = 64  # kept by the middleware beyond the queue, so that they hear BUSY
@@ -124,19 +125,10 @@ class VlmNode(LifecycleNode):
             self._closing.start()
         return self._asking == 0 and not self._closing.is_alive()
 
+    @told
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model."""
-        try:
-            engine = self._open_engine()
-        except Exception as error:  # rclpy would swallow it
-            ours = isinstance(error, MobileVlmError)
-            cause = str(error) if ours else traceback.format_exc()
-            self.get_logger().error(f'cannot configure: {cause}')
-            return TransitionCallbackReturn.FAILURE
-        self._model = diagnosis.Model(
-            'inactive', engine.bundle.name, engine.backend, engine.placement,
-            self._engine_config.queue_size,
-        )  # fmt: skip
+        engine = self._open_engine()
         worker = EngineWorker(
             engine, self._publish_caption, captions_wanted=lambda: self._config.captions,
             caption_max_age_s=self._max_age_s,
@@ -147,8 +139,13 @@ class VlmNode(LifecycleNode):
         )  # fmt: skip
         desk = Desk(self, worker, self._cameras, self._record.wait)
         self._serving = Serving(worker, desk, scenes)
+        self._model = diagnosis.Model(
+            'inactive', engine.bundle.name, engine.backend, engine.placement,
+            self._engine_config.queue_size,
+        )  # fmt: skip
         return super().on_configure(state)
 
+    @told
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Listen to the cameras and answer."""
         assert self._serving is not None
@@ -157,18 +154,21 @@ class VlmNode(LifecycleNode):
         self.get_logger().info(announcement(self, self._model, self._cameras.topics()))
         return super().on_activate(state)
 
+    @told
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Refuse questions; those already accepted are still answered."""
         self._active = False
         self._cameras.close()
         return super().on_deactivate(state)
 
+    @told
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the model."""
         self._end_requests()()
         self._model = diagnosis.Model('unconfigured')
         return super().on_cleanup(state)
 
+    @told
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the model, in whatever state the node was."""
         if self._active:
