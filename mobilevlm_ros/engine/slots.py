@@ -94,9 +94,9 @@ class CameraSlot:
 
     def lose(self) -> None:
         """Note that the held frame made way; the newest one shown can be looked at again."""
-        if self.taken == self.held:
-            self.taken -= 1
-        self.held, self.held_frame = 0, None
+        if self.held == self.shown:
+            self.held = self.taken = self.shown - 1
+        self.held_frame = None
 
     def looked_since(self, arrived: float) -> Timing | None:
         """How long the look at the held frame took, without what was over when a question came."""

@@ -74,6 +74,28 @@ def test_the_error_of_a_camera_whose_frame_made_way_is_that_of_its_look(start: S
     until(lambda: worker.load().waiting == 0)
 
 
+def test_questions_whose_frame_made_way_end_if_the_newer_one_fails(start: Start) -> None:
+    engine = slow(0.01, look='on_demand', held_frames=1, active_questions=1)
+    worker = start(engine)
+    worker.show(grey(10, camera='rear'))
+    text_of(worker.submit(Q, 'rear'))
+    worker.show(grey(10, camera='front'))
+    long = worker.submit(Question('L' * 150, max_tokens=100), 'front')
+    until(lambda: long.begun)
+    worker.show(grey(20, camera='rear'))
+    waiting = [worker.submit(Q, 'rear', newest=True) for _ in range(2)]
+    until(lambda: worker._board.slots['rear'].held == 2)
+    encode = engine.encode
+    engine.encode = lambda frame: encode(frame) if frame.camera == 'front' else 1 / 0  # type: ignore
+    worker.show(grey(30, camera='rear'))
+    assert 'division by zero' in str(error_of(worker.submit(Q, 'rear', newest=True)))
+    worker.show(grey(40, camera='front'))
+    other = worker.submit(Q, 'front', newest=True)
+    assert all('division by zero' in str(error_of(reply)) for reply in waiting)
+    long.cancel()
+    assert text_of(other) == 'Q brightness 40'
+
+
 def test_turns_about_images_that_overtake_by_priority_do_not_block_each_other(
     start: Start,
 ) -> None:
