@@ -94,14 +94,22 @@ def write_random(geometry: Geometry, folder: Path, seed: int, facts: dict[str, A
     partial = folder.with_name(folder.name + '.partial')
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
+    try:
+        _write_all(geometry, partial, seed, facts)
+    except BaseException:  # Ctrl-C too
+        shutil.rmtree(partial)
+        raise
+    partial.rename(folder)
+
+
+def _write_all(geometry: Geometry, folder: Path, seed: int, facts: dict[str, Any]) -> None:
     # Official towers have one block more than is used.
-    _write_shards(replace(geometry, vision_layers=geometry.vision_layers + 1), partial, seed)
-    write_random_vocabulary(partial / VOCABULARY, geometry.vocabulary)
+    _write_shards(replace(geometry, vision_layers=geometry.vision_layers + 1), folder, seed)
+    write_random_vocabulary(folder / VOCABULARY, geometry.vocabulary)
     ours = {'name': f'{facts["random"]}-random', 'license': 'Apache-2.0', 'provenance': facts}
     config = {**write_config(geometry, select_layer=-2), OURS: ours}
-    (partial / CONFIG).write_text(json.dumps(config, indent=1) + '\n', encoding='utf-8')
-    (partial / FACTS).write_text(json.dumps(facts) + '\n', encoding='utf-8')
-    partial.rename(folder)
+    (folder / CONFIG).write_text(json.dumps(config, indent=1) + '\n', encoding='utf-8')
+    (folder / FACTS).write_text(json.dumps(facts) + '\n', encoding='utf-8')
 
 
 def random_weight(name: str, shape: tuple[int, ...], seed: int) -> Tensor:

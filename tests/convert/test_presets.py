@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mobilevlm_ros.convert import presets
 from mobilevlm_ros.convert.presets import (
     PRESETS,
     preset_geometry,
@@ -69,6 +70,19 @@ def test_what_is_there_already_is_kept_or_refused(tmp_path: Path) -> None:
     (tmp_path / 'mine').mkdir()
     with pytest.raises(CheckpointError, match='exists already and is not'):
         write_random_checkpoint('mobilevlm-3b', tmp_path / 'mine')
+
+
+@pytest.mark.parametrize('error', [KeyboardInterrupt, OSError])
+def test_one_that_is_stopped_half_way_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    def stop(path: Path, size: int) -> None:
+        raise error
+
+    monkeypatch.setattr(presets, 'write_random_vocabulary', stop)
+    with pytest.raises(error):
+        write_random(GEOMETRY, tmp_path / 'a', 3, FACTS)
+    assert not list(tmp_path.iterdir())
 
 
 def test_presets_shrink_in_depth_alone() -> None:
