@@ -50,7 +50,8 @@ def operate(worker: EngineWorker, frames: list[Frame], count: int, seed: int) ->
                 priority=rng.choice([1, 2]),
             )
             image = rng.choice(frames) if rng.random() < 0.05 else None
-            replies.append(worker.submit(question, rng.choice(CAMERAS), frame=image))
+            camera, newest = rng.choice((*CAMERAS, '')), rng.random() < 0.2
+            replies.append(worker.submit(question, camera, newest, frame=image))
             replies[-1].add_done_callback(ended.append)
             if len(replies) % 8 == 0:
                 wait(replies[-8:], WAIT_S)
@@ -79,8 +80,11 @@ def settle(worker: EngineWorker, frames: list[Frame]) -> tuple[int, ...]:
 
 
 @pytest.mark.slow
-def test_ten_thousand_operations_leave_everything_where_it_was() -> None:
-    config = EngineConfig(look='on_demand', queue_size=64, sessions=2, session_idle_s=1e6)
+@pytest.mark.parametrize('held_frames', [1, 4])
+def test_ten_thousand_operations_leave_everything_where_it_was(held_frames: int) -> None:
+    config = EngineConfig(
+        look='on_demand', queue_size=64, sessions=2, session_idle_s=1e6, held_frames=held_frames
+    )
     frames = [grey(n, camera=CAMERAS[n % 2]) for n in range(20)]
     with EngineWorker(create_fake_engine(config)) as worker:
         operate(worker, frames, 1000, seed=0)
