@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from gguf.quants import dequantize
 from torch import Tensor
+from tqdm import tqdm
 from transformers import LlamaForCausalLM
 
 from mobilevlm_ros.convert.llama_gguf import gguf_name, llama_shapes, rope_heads, unpermute_rope
@@ -34,7 +35,9 @@ def load_dequantised(path: Path, source: Source) -> tuple[Any, dict[str, float]]
     weights = model.state_dict()
     cosines = {}
     with torch.no_grad():
-        for name, tensor in read_tensors(path, source.geometry):
+        count = len(llama_shapes(source.geometry))
+        tensors = read_tensors(path, source.geometry)
+        for name, tensor in tqdm(tensors, 'file, float32', count, unit='tensor'):
             weights[name].copy_(tensor)
             cosines[name] = cosine(tensor, source.read(name).float())
     return model.eval(), cosines

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 from transformers import LlamaForCausalLM
 
 from mobilevlm_ros.convert.llama_gguf import llama_shapes
@@ -43,7 +44,7 @@ def load_llama(source: Source) -> Any:
     model = LlamaForCausalLM(source.geometry.llama())
     weights = model.state_dict()
     with torch.no_grad():
-        for name in llama_shapes(source.geometry):
+        for name in tqdm(llama_shapes(source.geometry), 'checkpoint, float32', unit='tensor'):
             weights[name].copy_(source.read(name))
     return model.eval()
 

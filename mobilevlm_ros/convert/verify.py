@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import sentencepiece
+from tqdm import tqdm
 
 from mobilevlm_ros.convert.dequantised import load_dequantised
 from mobilevlm_ros.convert.reference_llama import (
@@ -86,7 +87,8 @@ def _answer(
     question = question_tokens(bundle.prompt, bundle.caption_question, vocabulary.encode)
     model = load_llama(source)
     prompts = [Prompt(head, tokens_of_image, question) for tokens_of_image in visual]
-    return [continue_greedily(model, p, tokens, vocabulary.eos_id()) for p in prompts]
+    bar = tqdm(prompts, 'answers, transformers', unit='image')
+    return [continue_greedily(model, p, tokens, vocabulary.eos_id()) for p in bar]
 
 
 def _verify_llm(
@@ -98,14 +100,16 @@ def _verify_llm(
     if kind not in WHOLE:
         model, cosines = load_dequantised(path, source)
         yield verify_tensors(kind, cosines)
-        own = [replay_reference(model, reference) for reference in references]
+        bar = tqdm(references, "answers, transformers on the file's", unit='image')
+        own = [replay_reference(model, reference) for reference in bar]
         del model
     context = bundle.context_length
     llm = LlamaCppLanguageModel(path, context_length=context, cells=context, sequences=1)
     try:
         said = (bundle.prompt.head, question_part(bundle.prompt, bundle.caption_question))
         yield verify_tokenizer(llm.tokenise, source.tokenizer, said)
-        found = [replay(llm, reference) for reference in references]
+        bar = tqdm(references, 'answers, llama.cpp', unit='image')
+        found = [replay(llm, reference) for reference in bar]
     finally:
         llm.close()
     if own:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from mobilevlm_ros.convert.source import Source, load_vision
 from mobilevlm_ros.convert.verify_pixels import Photo
@@ -22,8 +23,9 @@ MOST_ERROR = {'fp32': 1e-4}
 def reference_tokens(source: Source, photos: Sequence[Photo]) -> list[Floats]:
     """Visual tokens float32 (tokens, width) of each photo; the model is gone afterwards."""
     model = load_vision(source)
+    bar = tqdm(photos, 'vision, PyTorch', unit='image')
     with torch.no_grad():
-        return [model.encode(torch.from_numpy(p.official)[None])[0].numpy() for p in photos]
+        return [model.encode(torch.from_numpy(p.official)[None])[0].numpy() for p in bar]
 
 
 def verify_vision(
@@ -39,7 +41,8 @@ def _verify(
 ) -> Row:
     path = bundle.backend_file('onnxruntime', precision)
     encoder = OnnxEncoder(path, bundle.vision, precision)
-    found = [encoder.encode(photo.official[None])[0] for photo in photos]
+    bar = tqdm(photos, f'vision, {precision}', unit='image')
+    found = [encoder.encode(photo.official[None])[0] for photo in bar]
     encoder.close()
     cosines = [token_cosines(f, e).min() for f, e in zip(found, expected, strict=True)]
     errors = [relative_error(f, e) for f, e in zip(found, expected, strict=True)]
