@@ -148,6 +148,9 @@ class PatrolNodeConfig:
     waypoints: tuple[float, ...] = setting(
         (0.0, 0.0), 'x, y, x, y, ... in metres, in the frame of the odometry'
     )
+    camera: str = setting(
+        '', 'the camera that looks ahead; empty: the only one that there are scenes of'
+    )
     rate: float = setting(20.0, 'commands per second', low=1.0, high=200.0)
 
     def __post_init__(self) -> None:

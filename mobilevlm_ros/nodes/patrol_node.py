@@ -40,6 +40,8 @@ class PatrolNode(Node):
         super().__init__('patrol_node')
         self.done = False
         config = declare(self, PatrolNodeConfig)
+        self._camera = config.camera
+        self._cameras: set[str] = set()  # that there were scenes of
         self._patrol = Patrol(pairs(config.waypoints), declare(self, PatrolConfig))
         self._stamps: deque[int] = deque(maxlen=POSES_KEPT)
         self._poses: deque[Pose] = deque(maxlen=POSES_KEPT)
@@ -66,6 +68,10 @@ class PatrolNode(Node):
         self._poses.append(odometry_to_pose(message))
 
     def _see(self, scene: Scene, info: Info) -> None:
+        self._cameras.add(scene.camera)
+        if scene.camera != self._camera and (self._camera or len(self._cameras) > 1):
+            self._tell_of_other_cameras()
+            return
         pose = self._pose_at(stamp_to_ns(scene.header.stamp))
         if pose is None:
             self.get_logger().warning(
@@ -78,6 +84,14 @@ class PatrolNode(Node):
         now_ns = self.get_clock().now().nanoseconds
         taken_s = steady_s() - age_s(scene, info, now_ns, time.time_ns())
         self._patrol.see(scene_to_sight(scene, pose, taken_s))
+
+    def _tell_of_other_cameras(self) -> None:
+        if self._camera not in self._cameras:
+            self.get_logger().warning(
+                f'there are scenes of {", ".join(sorted(self._cameras))}, and none is used: set '
+                f'the parameter camera, which is {self._camera!r}, to the one that looks ahead',
+                throttle_duration_sec=WARN_EVERY_S,
+            )
 
     def _pose_at(self, stamp: int) -> Pose | None:
         """Where the robot was at an image's stamp; None if that is not known."""

@@ -29,13 +29,14 @@ class Feed:
         self._odometry = node.create_publisher(Odometry, 'odom', 10)
         self._scenes = node.create_publisher(Scene, 'scene', 1)
 
-    def tick(self, free=None, pose=START, age_ms=0.0):
+    def tick(self, free=None, pose=START, age_ms=0.0, camera=''):
         stamp = self._client.node.get_clock().now().to_msg()
         self._odometry.publish(pose_to_odometry(pose, (0.0, 0.0), stamp, 'odom', 'base_link'))
         self._client.spin(0.02)
         if free:
             scene = ways_to_scene(free, stamp, 'lens')
             scene.timing.final_age_ms = age_ms
+            scene.camera = camera
             self._scenes.publish(scene)
         self._client.spin(0.05)
 
@@ -79,6 +80,35 @@ def test_it_stands_if_the_images_are_old_although_their_stamps_are_new(start, cl
 
     after(0.0, lambda forward: forward > 0)
     after(600.0, lambda forward: forward == 0)
+
+
+def test_it_stands_where_nobody_says_which_of_several_cameras_looks_ahead(
+    start, client, feed, processes
+):
+    start('patrol_node', waypoints='[9.0,0.0]', stop_after=0.5)
+    twists = client.listen(Twist, 'cmd_vel')
+
+    def driving(camera):
+        feed.tick(CLEAR, camera=camera)
+        return twists and twists[-1].linear.x > 0
+
+    client.wait(lambda: driving('front'))
+    client.wait(lambda: not driving('rear'))
+    client.wait(lambda: not driving('front'))
+    assert 'there are scenes of front, rear, and none is used' in processes.log.read_text()
+
+
+def test_it_drives_by_the_camera_that_looks_ahead_alone(start, client, feed):
+    start('patrol_node', waypoints='[9.0,0.0]', stop_after=0.5, camera='front')
+    twists = client.listen(Twist, 'cmd_vel')
+
+    def driving(front, rear):
+        feed.tick(rear, camera='rear')
+        feed.tick(front, camera='front')
+        return twists and twists[-1].linear.x > 0
+
+    client.wait(lambda: driving(CLEAR, BLOCKED))
+    client.wait(lambda: not driving(BLOCKED, CLEAR))
 
 
 def test_the_age_of_a_scene_is_the_larger_of_what_its_stamp_and_vlm_node_say():
