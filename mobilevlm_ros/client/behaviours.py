@@ -10,8 +10,8 @@ import py_trees
 from py_trees.common import Access, Status
 
 from mobilevlm_ros.client.client import VlmClient
-from mobilevlm_ros.client.fields import items, text
-from mobilevlm_ros.client.query import make_query
+from mobilevlm_ros.client.fields import text, texts
+from mobilevlm_ros.client.query import MAX_AGE_S, make_query
 from mobilevlm_ros.client.values import Answer, BadValueError, VlmClientError
 
 
@@ -91,7 +91,8 @@ class VlmCondition(VlmAsk):
 
     An abstention, a stale image, a busy or absent vlm_node are FAILURE too: nobody should go on
     because nothing was known. So is an answer whose image has grown older than `max_age` by the
-    tick that concludes, because the model or the tree is slow.
+    tick that concludes, because the model or the tree is slow; `max_age` 0, the node's default,
+    counts as 2 s there.
     """
 
     def __init__(
@@ -117,11 +118,13 @@ class VlmCondition(VlmAsk):
             BadValueError: naming the argument that cannot be sent, or is none of the choices.
         """
         super().__init__(name, client, question, choices=choices, **options)
-        if wanted not in items(choices, 'choices', 'a list of str'):
+        if text(wanted, 'wanted') not in texts(choices, 'choices'):
             raise BadValueError(f'wanted is {wanted!r}; it must be one of the choices')
         self._wanted = wanted
         most = self._query.max_age
-        self._most_s = most.sec + most.nanosec * 1e-9 or math.inf
+        # What the node's default is, is not known here.
+        unsaid_s = MAX_AGE_S if 'max_age' in options else math.inf
+        self._most_s = most.sec + most.nanosec * 1e-9 or unsaid_s
 
     def conclude(self, answer: Answer) -> Status:
         """Whether it is the wanted choice."""

@@ -15,7 +15,7 @@ from rclpy.qos import QoSProfile
 
 from mobilevlm_ros.action import AskStream
 from mobilevlm_ros.client.asking import Asking
-from mobilevlm_ros.client.fields import items, real
+from mobilevlm_ros.client.fields import real, texts
 from mobilevlm_ros.client.link import Link
 from mobilevlm_ros.client.names import full_name
 from mobilevlm_ros.client.patience import Patience
@@ -187,7 +187,7 @@ class VlmClient:
 
 def _with_yes(fields: dict[str, Any]) -> dict[str, Any]:
     """The fields of a check, whose choices are yes and no unless there are others beside yes."""
-    choices = items(fields.get('choices', ('yes', 'no')), 'choices', 'a list of str')
+    choices = texts(fields.get('choices', ('yes', 'no')), 'choices')
     if 'yes' not in choices:
         raise BadValueError("choices have no 'yes', which a check is for; use ask")
     return {**fields, 'choices': choices}

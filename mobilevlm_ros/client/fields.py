@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Collection, Mapping
-from functools import partial
+from functools import partial, wraps
 from numbers import Integral, Real
 from reprlib import Repr
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from mobilevlm_ros.client.values import BadValueError
 
+Found = TypeVar('Found')
 LARGEST_FLOAT = 3.4028234663852886e38  # of 32 bits
 
 _repr = Repr()
@@ -53,6 +56,25 @@ def shown(value: Any) -> str:
         return 'one that cannot be shown'
 
 
+def _readable(convert: Callable[..., Found]) -> Callable[..., Found]:
+    """The converter, for values too that raise anything while they are read."""
+
+    @wraps(convert)
+    def converted(value: Any, name: str, *args: Any, **options: Any) -> Found:
+        try:
+            return convert(value, name, *args, **options)
+        except BadValueError:
+            raise
+        except Exception as error:
+            raise BadValueError(
+                f'{name} cannot be read: its type {type(value).__name__} raises '
+                f'{type(error).__name__}'
+            ) from error
+
+    return converted
+
+
+@_readable
 def text(value: Any, name: str) -> str:
     """A string that ROS can carry."""
     if not isinstance(value, str):
@@ -65,6 +87,7 @@ def text(value: Any, name: str) -> str:
         raise BadValueError(f'{name} must be valid Unicode, not {shown(value)}') from error
 
 
+@_readable
 def items(value: Any, name: str, expected: str) -> list[Any]:
     """The items of a list, tuple, set or array."""
     if isinstance(value, Collection) and not isinstance(value, str | bytes | Mapping):
@@ -75,6 +98,13 @@ def items(value: Any, name: str, expected: str) -> list[Any]:
     raise wrong(name, expected, value)
 
 
+def texts(value: Any, name: str) -> list[str]:
+    """The texts of a list, tuple, set or array."""
+    found = items(value, name, 'a list of str')
+    return [text(one, f'{name}[{index}]') for index, one in enumerate(found)]
+
+
+@_readable
 def whole(value: Any, name: str, low: int, high: int) -> int:
     """A whole number in [low, high]."""
     number = _number(value, Integral, name, 'a whole number')
@@ -83,6 +113,7 @@ def whole(value: Any, name: str, low: int, high: int) -> int:
     return int(number)
 
 
+@_readable
 def real(value: Any, name: str, low: float = -LARGEST_FLOAT, high: float = LARGEST_FLOAT) -> float:
     """A finite number in [low, high]."""
     number = _number(value, Real, name, 'a number')
@@ -92,20 +123,16 @@ def real(value: Any, name: str, low: float = -LARGEST_FLOAT, high: float = LARGE
     return float(number)
 
 
+@_readable
 def binary(value: Any, name: str, expected: str = 'bytes') -> array[int]:
     """The bytes of what has some in one row: bytes, an array of uint8, and so on."""
     try:
         found = memoryview(value)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:  # the latter for numpy's times, or what was closed
         raise wrong(name, expected, value) from error
     if found.itemsize != 1 or found.ndim != 1:
         raise wrong(name, expected, value)
     return array('B', bytes(found))
-
-
-def _texts(value: Any, name: str) -> list[str]:
-    found = items(value, name, 'a list of str')
-    return [text(one, f'{name}[{index}]') for index, one in enumerate(found)]
 
 
 def _flag(value: Any, name: str) -> bool:
@@ -126,7 +153,12 @@ def _message(value: Any, kind: type[Any], name: str) -> Any:
 
 
 def _number(value: Any, kind: type[Any], name: str, expected: str) -> Any:
-    """The number itself, where it is one of numpy."""
+    """The number itself, where it is one of numpy.
+
+    numpy's durations would pass for numbers, whatever their unit is, and a masked value for zero.
+    """
+    if getattr(getattr(value, 'dtype', None), 'kind', '') in ('m', 'M') or value is np.ma.masked:
+        raise wrong(name, expected, value)
     number = value.item() if getattr(value, 'ndim', None) == 0 else value
     if isinstance(number, bool) or not isinstance(number, kind):
         raise wrong(name, expected, value)
@@ -137,7 +169,7 @@ _CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
     'string': text,
     'boolean': _flag,
     'float': real,
-    'sequence<string>': _texts,
+    'sequence<string>': texts,
     'sequence<uint8>': binary,
     'int32': partial(whole, low=-(2**31), high=2**31 - 1),
     'uint8': partial(whole, low=0, high=2**8 - 1),

@@ -77,6 +77,8 @@ def test_a_condition_holds_only_where_the_wanted_choice_was_taken(told, found, s
         (900.0, 65.0, {'max_age': 60.0}, Status.FAILURE),  # the tree was slow
         (2100.0, 0.0, {}, Status.FAILURE),
         (70_000.0, 0.0, {'max_age': math.inf}, Status.SUCCESS),
+        (900.0, 0.0, {'max_age': 0}, Status.SUCCESS),
+        (900.0, 5.0, {'max_age': 0}, Status.FAILURE),
         (70_000.0, 0.0, {'stamp': 5}, Status.SUCCESS),
     ],
 )

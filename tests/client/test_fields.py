@@ -1,6 +1,7 @@
 """Values of any kind, as fields take them or with an error that names the field."""
 
 from array import array
+from decimal import Decimal
 from enum import Enum, IntEnum
 from fractions import Fraction
 
@@ -11,7 +12,7 @@ from sensor_msgs.msg import CompressedImage, RegionOfInterest
 from std_msgs.msg import Header
 
 from mobilevlm_ros.client import BadValueError
-from mobilevlm_ros.client.fields import binary, fitted, items, real, text, whole
+from mobilevlm_ros.client.fields import binary, fitted, items, real, text, texts, whole
 
 NAN = float('nan')
 
@@ -27,6 +28,30 @@ class Number(IntEnum):
 class Unspeakable:
     def __repr__(self):
         raise RuntimeError
+
+
+class Unreadable:
+    @property
+    def ndim(self):
+        raise RuntimeError('of its own')
+
+
+class Broken(list):
+    def __iter__(self):
+        raise RuntimeError('of its own')
+
+
+class Incomparable(int):
+    def __le__(self, other):
+        raise RuntimeError('of its own')
+
+    __ge__ = __le__
+
+
+def closed():
+    view = memoryview(b'abc')
+    view.release()
+    return view
 
 
 def kind_of(value):
@@ -92,7 +117,14 @@ def test_numbers_become_plain_float(value):
     assert real(value, 'top_p') == 0
 
 
-@pytest.mark.parametrize('value', ['0.5', b'0', None, True, [0.5], np.array([0.5]), 1j])
+@pytest.mark.parametrize(
+    'value',
+    [
+        '0.5', b'0', None, True, [0.5], np.array([0.5]), 1j, Decimal('0.5'),
+        np.timedelta64(500, 'ns'), np.array(np.timedelta64(500)), np.datetime64(1, 'ns'),
+        np.ma.masked,
+    ],
+)  # fmt: skip
 def test_what_is_no_number_is_named(value):
     with pytest.raises(BadValueError, match=r'top_p must be a number, not .* of type'):
         real(value, 'top_p')
@@ -170,6 +202,25 @@ def test_a_message_is_copied_with_plain_values():
 def test_a_field_within_a_message_is_named(message, name):
     with pytest.raises(BadValueError, match=rf'^{name} '):
         fit(message)
+
+
+@pytest.mark.parametrize('convert', [
+    lambda: real(Unreadable(), 'field'),
+    lambda: real(Incomparable(3), 'field'),
+    lambda: whole(Incomparable(3), 'field', 0, 9),
+    lambda: whole(closed(), 'field', 0, 9),
+    lambda: items(Broken(), 'field', 'a list'),
+    lambda: texts(closed(), 'field'),
+])  # fmt: skip
+def test_a_value_that_raises_while_it_is_read_is_named(convert):
+    with pytest.raises(BadValueError, match=r'^field cannot be read: its type \w+ raises \w+'):
+        convert()
+
+
+@pytest.mark.parametrize('value', [closed(), np.zeros(3, 'M8[ns]')], ids=kind_of)
+def test_bytes_that_nobody_gives_out_are_named(value):
+    with pytest.raises(BadValueError, match=r'^image must be bytes, not '):
+        binary(value, 'image')
 
 
 def test_a_bad_value_is_what_python_calls_it():
