@@ -15,6 +15,8 @@ from typing import Any
 import yaml
 
 PACKAGE = 'mobilevlm_ros'
+NODES = ('vlm_node', 'camera_node', 'sim_node', 'patrol_node')
+WILDCARDS = ('*', '**')  # in place of a node's name
 CAMERA_NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
 TOPIC = re.compile(r'(~/|/)?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 MANIFEST = 'bundle.json'
@@ -108,10 +110,16 @@ def read_params_file(text: str) -> Path:
     except (OSError, ValueError, yaml.YAMLError) as error:
         reason = ' '.join(str(error).split())
         raise LaunchArgumentError(f'params_file: {path} cannot be read: {reason}') from error
-    if not isinstance(content, dict) or not any(map(_has_parameters, content.values())):
+    names = sorted(_with_parameters(content))
+    if not names:
         raise LaunchArgumentError(
             f'params_file: {path} has no parameters; give a YAML file such as '
             '{vlm_node: {ros__parameters: {look_rate_hz: 2.0}}}'
+        )
+    if not set(names) & {*NODES, *WILDCARDS}:
+        raise LaunchArgumentError(
+            f'params_file: {path} has parameters of {", ".join(names)}, but of none of our nodes: '
+            f'{", ".join(NODES)}, or /** for all'
         )
     return path
 
@@ -163,11 +171,16 @@ def _is_named(before: str, path: Path, file: Path) -> bool:
     return before == PACKAGE or (path.is_file() and path.samefile(file))
 
 
-def _has_parameters(section: Any) -> bool:
-    """Whether `ros__parameters` is below, behind as many names of namespaces as there are."""
-    return isinstance(section, dict) and (
-        'ros__parameters' in section or any(map(_has_parameters, section.values()))
-    )
+def _with_parameters(section: Any) -> set[str]:
+    """The nodes that a file has parameters of, without the namespaces before their names."""
+    if not isinstance(section, dict):
+        return set()
+    names = {
+        str(name).rpartition('/')[2]
+        for name, below in section.items()
+        if isinstance(below, dict) and 'ros__parameters' in below
+    }
+    return names.union(*map(_with_parameters, section.values()))
 
 
 def _expected(argument: str, part: str) -> str:

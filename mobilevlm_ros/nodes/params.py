@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
@@ -12,6 +13,7 @@ from rclpy.node import Node
 from mobilevlm_ros.engine import ConfigError
 
 Config = TypeVar('Config')
+OF_TOPICS = 'qos_overrides.'  # which rclpy declares with the publishers and subscriptions
 # Of EngineConfig: what the node gives along with each question, so that it may change.
 RUNTIME = frozenset(
     ('max_age_s', 'deadline_s', 'max_tokens', 'temperature', 'top_p', 'repeat_penalty')
@@ -49,6 +51,22 @@ def declare(node: Node, config: type[Config], prefix: str = '', **defaults: Any)
         return config(**values)
     except ConfigError as error:
         raise ConfigError(f'parameter {prefix}{error}') from error
+
+
+def unknown(node: Node) -> list[str]:
+    """What is to be said of values from outside that no parameter takes; ROS ignores them.
+
+    Args:
+        node: that has declared all its parameters.
+    """
+    known = list(node.get_parameters_by_prefix(''))
+    given = node._parameter_overrides  # rclpy shows them nowhere else
+    return [
+        f'{node.get_name()} has no parameter {name}, so that it has no effect; did you mean '
+        f'{get_close_matches(name, known, n=1, cutoff=0.0)[0]}?'
+        for name in sorted(given.keys() - set(known))
+        if not name.startswith(OF_TOPICS)
+    ]
 
 
 def _describe(field: dataclasses.Field[Any]) -> ParameterDescriptor:

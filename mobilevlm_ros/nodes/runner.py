@@ -18,6 +18,7 @@ from rclpy.executors import SingleThreadedExecutor
 
 from mobilevlm_ros.engine import MobileVlmError
 from mobilevlm_ros.nodes.allocation import return_large_blocks
+from mobilevlm_ros.nodes.params import unknown
 from mobilevlm_ros.nodes.shared_memory import free_segments
 from mobilevlm_ros.nodes.starting import start_ros
 
@@ -79,6 +80,8 @@ def _spin_all(nodes: Sequence[Runnable], stop: _StopSignal) -> None:
 def _spin(node: Runnable, stop: _StopSignal) -> None:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
+    for text in unknown(node):
+        node.get_logger().warning(text)  # type: ignore[attr-defined]
     stop.wakes.append(executor.wake)
     try:
         while not (stop.received or node.done):

@@ -74,6 +74,12 @@ def test_arguments_that_ros_cannot_read_end_a_node_with_one_line(start, processe
         assert word in told(process, log)
 
 
+def test_a_misspelt_parameter_is_named_in_the_log(start_fake, client, processes):
+    start_fake(max_ages=0.5)
+    client.wait(lambda: 'has no parameter max_ages' in processes.log.read_text())
+    assert 'did you mean max_age_s?' in processes.log.read_text()
+
+
 def test_bad_values_are_refused_with_a_reason_while_the_node_runs(start_fake, client):
     start_fake()
     for name, value, reason in (

@@ -180,12 +180,21 @@ def test_all_nodes_take_the_time_from_the_same_clock(text, given):
         '/**: {ros__parameters: {captions: false}}',
         '/**/vlm_node: {ros__parameters: {captions: false}}',
         '{robot: {front: {vlm_node: {ros__parameters: {captions: false}}}}}',
+        '{other: {ros__parameters: {a: 1}}, /robot/vlm_node: {ros__parameters: {a: 1}}}',
     ],
 )
 def test_parameters_may_lie_in_namespaces(tmp_path, text):
     file = tmp_path / 'my.yaml'
     file.write_text(text)
     assert planned(params_file=str(file)).params_file == str(file)
+
+
+@pytest.mark.parametrize('name', ['vlm_nod', '/vlm_node/camera', '/**/vlm_node_1'])
+def test_a_parameters_file_of_other_nodes_is_refused(tmp_path, name):
+    file = tmp_path / 'my.yaml'
+    file.write_text(f'{name}: {{ros__parameters: {{captions: false}}}}')
+    with pytest.raises(LaunchArgumentError, match=f'of {name.rpartition("/")[2]}, but of none'):
+        planned(params_file=str(file))
 
 
 def test_a_shared_file_is_there_as_long_as_its_process():

@@ -13,7 +13,7 @@ from mobilevlm_ros.nodes.config import (
     VlmNodeConfig,
     setting,
 )
-from mobilevlm_ros.nodes.params import declare
+from mobilevlm_ros.nodes.params import declare, unknown
 
 pytestmark = pytest.mark.ros
 
@@ -78,3 +78,17 @@ def test_every_parameter_is_described(node, config):
 def test_cameras_need_names_of_their_own(cameras):
     with pytest.raises(ConfigError, match='cameras'):
         VlmNodeConfig(cameras=cameras)
+
+
+def test_values_that_no_parameter_takes_are_named_with_the_one_that_is_most_alike(node):
+    odd = node(rate=1.5, quite=True, use_sim_time=False)
+    declare(odd, Example)
+    assert unknown(odd) == [
+        'example has no parameter quite, so that it has no effect; did you mean quiet?'
+    ]
+
+
+def test_what_rclpy_itself_takes_is_not_unknown(node):
+    usual = node(**{'use_sim_time': False, 'qos_overrides./image.subscription.depth': 2})
+    declare(usual, Example)
+    assert unknown(usual) == []
