@@ -115,7 +115,9 @@ class Talker:
         if request.own:
             return self._own_frame(request)
         held = request.group.held or self._brought(request)
-        if held is None:
+        if held is not None:
+            self._check_held(request, held)
+        else:
             self._settle(request)
             if request.takes_pixels:
                 self._encode_own(request)
@@ -174,8 +176,7 @@ class Talker:
                 self.changed.notify_all()
                 return None
         assert held is not None
-        request.look_s = held.look_s if request.waits else 0.0
-        self._check_age(request, held)
+        self._check_held(request, held)
         return held
 
     def _must_wait(self, request: Request, held: HeldFrame | None) -> bool:
@@ -195,6 +196,10 @@ class Talker:
             request.needs, request.waits = slot.shown, True
             return True
         return False
+
+    def _check_held(self, request: Request, held: HeldFrame) -> None:
+        request.look_s = held.look_s if request.waits else 0.0
+        self._check_age(request, held)
 
     def _check_age(self, request: Request, held: HeldFrame) -> None:
         if not held.brought:

@@ -247,6 +247,18 @@ def test_the_age_of_a_frame_found_unchanged_during_a_look_is_its_own(
     assert answer.timing.image_age_ms == answer.timing.final_age_ms == 0
 
 
+@pytest.mark.parametrize(('waited_s', 'late'), [(1.0, False), (5.0, True)])
+def test_of_questions_asked_together_one_that_begins_too_late_is_refused(
+    start: Start, clocks: Clocks, waited_s: float, late: bool
+) -> None:
+    worker = start(clocks.engine(active_questions=1, max_age_s=2.0))
+    worker.show(grey(10))
+    first, second = worker.submit_all([Q, Question('late')], newest=True)
+    first.add_done_callback(lambda _: clocks.wait(waited_s))
+    assert first.result(WAIT_S).timing.image_age_ms == 0
+    assert isinstance(second.exception(WAIT_S), StaleImageError) == late
+
+
 def test_a_conversation_about_another_camera_waits_for_a_newer_frame_of_it(
     start: Start, clocks: Clocks
 ) -> None:
