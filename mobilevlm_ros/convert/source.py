@@ -41,6 +41,9 @@ INNER = 'vision_model.'
 OUTER = TOWER.removesuffix(INNER)
 TOWER_PARTS = ('embeddings.', 'encoder.', 'pre_layrnorm.', 'post_layernorm.')
 
+# Eight bits have scales of their own beside them.
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
 _logger = logging.getLogger(__name__)
 
 Fetch = Callable[[str], Path]
@@ -72,10 +75,10 @@ class Source:
         """One tensor as it is stored; only its bytes are read.
 
         Raises:
-            CheckpointError: if it holds whole numbers, as weights that are quantised already do.
+            CheckpointError: if it is of another type, as weights that are quantised already are.
         """
         tensor = self.weights.read(name)
-        if not tensor.is_floating_point():
+        if tensor.dtype not in FLOATS:
             raise CheckpointError(
                 f'{name} is of type {tensor.dtype} where float16, bfloat16 or float32 was '
                 'expected; convert the checkpoint as it was before it was quantised'
@@ -119,7 +122,7 @@ def _open(where: str | Path, vision_tower: str | Path | None, fetch: Fetch) -> S
     if tower_files:
         weights = _replace_tower(weights, open_weights(tower_files))
     geometry = read_geometry(config, _tower_sizes(config, tower_folder))
-    ours = config.get(OURS, {})
+    ours = _section(config, OURS, {})
     return Source(
         name=ours.get('name') or model_name(where).rpartition('/')[2],
         geometry=geometry,
@@ -221,7 +224,14 @@ def _tower_sizes(config: dict[str, Any], folder: Path | None) -> dict[str, Any]:
             f'{folder} is no vision tower: its model_type is {content.get("model_type")!r}, not '
             f'{" or ".join(CLIP_TYPES)}; give a CLIP such as openai/clip-vit-large-patch14-336'
         )
-    return dict(content.get('vision_config', content))
+    return _section(content, 'vision_config', content)
+
+
+def _section(config: dict[str, Any], key: str, default: dict[str, Any]) -> dict[str, Any]:
+    found = config.get(key, default)
+    if not isinstance(found, dict):
+        raise CheckpointError(f'config.json: {key} must be an object, not {found!r:.60}')
+    return dict(found)
 
 
 def _provenance(
@@ -230,7 +240,7 @@ def _provenance(
     """Names alone: a path would say more of the machine than of the model."""
     base = config.get('_name_or_path')
     given = {'checkpoint': where, 'vision_tower': tower, 'trained_from': base}
-    return {key: model_name(value) for key, value in given.items() if value}
+    return {key: model_name(str(value)) for key, value in given.items() if value}
 
 
 def _cure(missing: list[str]) -> str:

@@ -173,7 +173,7 @@ def _shards(index: Path) -> list[Path]:
         names = sorted(set(json.loads(index.read_text(encoding='utf-8'))['weight_map'].values()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f'{index} is no index of shards: {error!r}') from error
-    if strange := [n for n in names if not isinstance(n, str) or Path(n).name != n]:
+    if strange := [n for n in names if not isinstance(n, str) or not _is_below(Path(n))]:
         raise CheckpointError(f'{index} names no file of its folder: {strange[0]!r}')
     if missing := [name for name in names if not (index.parent / name).is_file()]:
         raise CheckpointError(
@@ -181,6 +181,10 @@ def _shards(index: Path) -> list[Path]:
             f'{index.name} names; download it again{_without(index)}'
         )
     return [index.parent / name for name in names]
+
+
+def _is_below(path: Path) -> bool:
+    return path.name != '' and not path.is_absolute() and '..' not in path.parts
 
 
 def _without(index: Path) -> str:

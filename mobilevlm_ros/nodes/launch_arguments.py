@@ -178,7 +178,7 @@ def _with_parameters(section: Any) -> set[str]:
     names = {
         str(name).rpartition('/')[2]
         for name, below in section.items()
-        if isinstance(below, dict) and 'ros__parameters' in below
+        if isinstance(below, dict) and isinstance(below.get('ros__parameters'), dict)
     }
     return names.union(*map(_with_parameters, section.values()))
 

@@ -212,13 +212,14 @@ def test_weights_of_another_type_are_read_too(
     assert open_source(folder).read('lm_head.weight').dtype == torch.bfloat16
 
 
-def test_weights_of_whole_numbers_are_refused(
-    tmp_path: Path, vocabulary: Path, weights: dict[str, Tensor]
+@pytest.mark.parametrize('kind', [torch.int8, torch.uint8, torch.float8_e4m3fn])
+def test_weights_of_eight_bits_are_refused(
+    tmp_path: Path, vocabulary: Path, weights: dict[str, Tensor], kind: torch.dtype
 ) -> None:
     name = 'model.layers.0.mlp.up_proj.weight'
-    eight_bits = torch.ones(256, 64, dtype=torch.int8)
+    eight_bits = torch.ones(256, 64).to(kind)
     folder = write_official(tmp_path / 'model', vocabulary, weights={**weights, name: eight_bits})
-    with pytest.raises(CheckpointError, match=rf'{name} is of type torch\.int8'):
+    with pytest.raises(CheckpointError, match=rf'{name} is of type {kind} where float16'):
         open_source(folder).read(name)
 
 

@@ -53,6 +53,27 @@ def test_null_in_config_is_the_same_as_nothing(
         assert not isinstance(with_null, str)
 
 
+@pytest.mark.parametrize('value', [[], 'x', 3])
+def test_a_section_that_is_no_object_is_named(
+    tmp_path: Path, vocabulary: Path, weights: dict[str, Tensor], value: object
+) -> None:
+    folder = write_official(tmp_path / 'model', vocabulary, weights=weights)
+    tower = write_clip(tmp_path / 'clip', TINY, weights)
+    (tower / 'config.json').write_text(json.dumps({'vision_config': value}))
+    with pytest.raises(CheckpointError, match='vision_config must be an object'):
+        open_source(folder, tower)
+    change_config(folder, mobilevlm_ros=value)
+    assert 'mobilevlm_ros must be an object' in str(outcome(folder))
+
+
+def test_a_base_model_may_be_named_in_any_way(
+    tmp_path: Path, vocabulary: Path, weights: dict[str, Tensor]
+) -> None:
+    folder = write_official(tmp_path / 'model', vocabulary, weights=weights)
+    change_config(folder, _name_or_path=5)
+    assert open_source(folder).provenance['trained_from'] == '5'
+
+
 def test_null_in_other_files_means_the_default_too(tmp_path: Path, vocabulary: Path) -> None:
     folder = write_official(tmp_path / 'model', vocabulary)
     pixels = {'image_mean': None, 'image_std': None, 'size': None, 'resample': None}

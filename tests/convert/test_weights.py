@@ -91,6 +91,16 @@ def test_an_index_without_its_shards_says_what_else_could_be_taken(tmp_path: Pat
         weight_files(tmp_path)
 
 
+def test_shards_may_lie_in_a_folder_below_their_index(tmp_path: Path) -> None:
+    (tmp_path / 'shards').mkdir()
+    index = tmp_path / 'model.safetensors.index.json'
+    files = write_shards(tmp_path / 'shards', STEMS[0], WEIGHTS)
+    content = json.loads((tmp_path / 'shards' / index.name).read_text())['weight_map']
+    index.write_text(json.dumps({'weight_map': {k: f'shards/{v}' for k, v in content.items()}}))
+    assert weight_files(tmp_path) == files
+    assert open_folder(tmp_path).shapes().keys() == WEIGHTS.keys()
+
+
 @pytest.mark.parametrize('stem', STEMS)
 def test_links_into_the_hub_s_cache_are_followed(tmp_path: Path, stem: str) -> None:
     blobs, snapshot = tmp_path / 'blobs', tmp_path / 'snapshots' / '0123abcd'
@@ -146,6 +156,9 @@ def test_a_folder_without_weights_says_what_was_expected(tmp_path: Path) -> None
         '[]',
         '{}',
         '{"weight_map": {"a": "../other.safetensors"}}',
+        '{"weight_map": {"a": "shards/../../other.safetensors"}}',
+        '{"weight_map": {"a": "/other.safetensors"}}',
+        '{"weight_map": {"a": ""}}',
         '{"weight_map": {"a": 5}}',
     ],
 )

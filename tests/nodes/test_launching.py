@@ -197,6 +197,14 @@ def test_a_parameters_file_of_other_nodes_is_refused(tmp_path, name):
         planned(params_file=str(file))
 
 
+@pytest.mark.parametrize('values', ['[1, 2]', 'null', 'captions', '5'])
+def test_parameters_that_are_no_mapping_are_refused(tmp_path, values):
+    file = tmp_path / 'my.yaml'
+    file.write_text(f'vlm_node: {{ros__parameters: {values}}}')
+    with pytest.raises(LaunchArgumentError, match='has no parameters; give a YAML file such as'):
+        planned(params_file=str(file))
+
+
 def test_a_shared_file_is_there_as_long_as_its_process():
     name = shared_file('{a: 1}')
     assert Path(name).is_file()
