@@ -75,4 +75,5 @@ def generate_launch_description() -> LaunchDescription:
                 output_format='{line}',  # a table
             ),
         ],
+        unread=['camera'],
     )

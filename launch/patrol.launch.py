@@ -72,4 +72,5 @@ def generate_launch_description() -> LaunchDescription:
             IncludeLaunchDescription(PythonLaunchDescriptionSource(VLM)),
             OpaqueFunction(function=patrol_node),
         ],
+        unread=['camera'],
     )

@@ -5,6 +5,7 @@ No ROS and no engine: `ros2 launch` runs in the system's Python, where the engin
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
@@ -16,6 +17,7 @@ import yaml
 
 PACKAGE = 'mobilevlm_ros'
 NODES = ('vlm_node', 'camera_node', 'sim_node', 'patrol_node')
+MOST = {'seed': 1 << 31}  # as the parameters of the nodes
 WILDCARDS = ('*', '**')  # in place of a node's name
 CAMERA_NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
 TOPIC = re.compile(r'(~/|/)?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
@@ -142,17 +144,19 @@ def read_pairs(argument: str, text: str, left: re.Pattern[str]) -> Pairs:
 
 
 def read_number(argument: str, text: str, kind: type[int] | type[float]) -> float:
-    """A number that is not negative.
+    """A number that is not negative, and not above its entry in MOST.
 
     Raises:
         LaunchArgumentError: if it is none.
     """
+    most = MOST.get(argument, math.inf)
     try:
         number = kind(text)
     except ValueError:
         number = -1
-    if not 0 <= number < float('inf'):
-        raise LaunchArgumentError(f'{argument} is {text!r}; give a number from 0 on')
+    if not 0 <= number <= most or number == math.inf:
+        upwards = 'on' if most == math.inf else f'to {most}'
+        raise LaunchArgumentError(f'{argument} is {text!r}; give a number from 0 {upwards}')
     return number
 
 

@@ -113,6 +113,7 @@ def test_values_are_written_under_full_names_as_yaml_of_the_right_types(namespac
         ({'cameras': 'a=/x', 'image': '/y'}, ['leave image and camera out']),
         ({'camera': 'sim', 'image': '/y/compressed'}, ['raw']),
         ({'camera': 'sim', 'seed': 'x'}, ["seed is 'x'"]),
+        ({'camera': 'sim', 'seed': '99999999999'}, ["seed is '99999999999'", 'to 2147483648']),
         ({'image': '/camera//image'}, ["'/camera//image'", 'image:=/camera/image_raw']),
         ({'remaps': 'odom'}, ["'odom'", 'from=to']),
         ({'respawn': 'true', 'autostart': 'false'}, ['needs autostart:=true']),
