@@ -12,8 +12,8 @@ from mobilevlm_ros.engine.types import Frame
 class Gate(Protocol):
     """Decides which frames are worth a look, with `look: on_change`. The vision thread's."""
 
-    def __call__(self, frame: Frame) -> bool:
-        """Whether to encode a frame; one that a question waits for is encoded all the same."""
+    def __call__(self, frame: Frame, wanted: bool) -> bool:
+        """Whether to encode a frame; one that is wanted is encoded in any case."""
 
 
 class ChangedViews:
@@ -23,11 +23,11 @@ class ChangedViews:
         self._settings = settings or GateSettings()
         self._gates: dict[str, ChangeGate] = {}
 
-    def __call__(self, frame: Frame) -> bool:
-        """Whether a frame differs from the last of its camera that was worth a look."""
+    def __call__(self, frame: Frame, wanted: bool) -> bool:
+        """Whether a frame is wanted, or differs from the last of its camera that was looked at."""
         gate = self._gates.setdefault(frame.camera, ChangeGate(self._settings))
         thumbnail = luma_thumbnail(frame.pixels)
-        differs = gate.must_look(thumbnail, time.perf_counter())
-        if differs:
+        looks = wanted or gate.must_look(thumbnail, time.perf_counter())
+        if looks:
             gate.look(thumbnail)
-        return differs
+        return looks

@@ -68,8 +68,7 @@ class Viewer:
     def _look(self, look: Look) -> None:
         try:
             frame = self._decode(look)
-            differs = self._gate is None or self._gate(frame)
-            if not differs and not look.wanted:
+            if self._gate is not None and not self._gate(frame, look.wanted):
                 self._skip(look, frame)
                 return
             with self._changed:

@@ -143,12 +143,12 @@ class Views:
     seen: Counter[str] = field(default_factory=Counter)  # by camera
     _looked: dict[str, int] = field(default_factory=dict)
 
-    def __call__(self, frame: Frame) -> bool:
+    def __call__(self, frame: Frame, wanted: bool) -> bool:
         level = int(frame.pixels[0, 0, 0])
         differs = self._looked.get(frame.camera) != level
         self._looked[frame.camera] = level
         self.seen[frame.camera] += 1
-        return differs
+        return differs or wanted
 
 
 def show(worker: EngineWorker, views: Views, frame: Frame) -> None:
