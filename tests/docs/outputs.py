@@ -32,5 +32,7 @@ def form(line: str) -> str:
 
 
 def fits(row: str, columns: list[int]) -> bool:
-    """Whether there is a gap before each column."""
-    return all(row[start - 1 : start].strip() == '' for start in columns if start)
+    """Whether there are several cells, and none but the last reaches into the next column."""
+    cells = [match.span() for match in re.finditer(r'\S+( \S+)*', row)]
+    reaches = any(begin < start < end for begin, end in cells[:-1] for start in columns)
+    return len(cells) > 1 and not reaches

@@ -20,6 +20,7 @@ done: a 3/4, b 2/2
         PRINTED,
         'name   ms\n-----  --\nthird  99\n...\ndone: a 1/1, b 5/5, c 2/3\n',
         'done: a 30/40\n',
+        'name   ms\n-----  --\nsome  text that is longer than its column\n',
     ],
 )
 def test_numbers_and_rows_may_differ(shown):
