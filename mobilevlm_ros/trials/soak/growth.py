@@ -11,6 +11,7 @@ import numpy as np
 from mobilevlm_ros.trials.usage import Usage
 
 LOWS = 20
+STEP_MB = 0.128  # in which glibc takes memory from the system (M_TOP_PAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,8 @@ def slope(samples: Sequence[Usage]) -> Slope:
     """Least squares through the private memory of the second half of a run.
 
     Of each of LOWS parts the least counts: frames of megabytes come and go. What is left over is
-    not independent from one to the next; the error allows for how much they resemble each other.
+    not independent from one to the next; the error allows for how much they resemble each other,
+    and for memory that comes in steps, where a few samples happen to lie on a line.
     """
     half = _lows([one for one in samples if one.at_s >= samples[-1].at_s / 2])
     if len(half) < 4:
@@ -41,10 +43,11 @@ def slope(samples: Sequence[Usage]) -> Slope:
     hours = np.array([one.at_s for one in half]) / 3600
     line, covariance = np.polyfit(hours, [one.own_mb for one in half], 1, cov='unscaled')
     left = np.array([one.own_mb for one in half]) - np.polyval(line, hours)
-    variance = float(left @ left) / (len(half) - 2)
-    alike = float(left[1:] @ left[:-1] / (left @ left)) if left.any() else 0.0
+    noise = float(left @ left) / (len(half) - 2)
+    least = STEP_MB**2 / 12
+    alike = float(left[1:] @ left[:-1] / (left @ left)) if noise > least else 0.0
     alike = min(max(alike, 0.0), 0.95)
-    error = math.sqrt(variance * covariance[0, 0] * (1 + alike) / (1 - alike))
+    error = math.sqrt(max(noise, least) * covariance[0, 0] * (1 + alike) / (1 - alike))
     return Slope(float(line[0]), error)
 
 

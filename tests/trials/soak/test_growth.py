@@ -3,6 +3,7 @@
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from mobilevlm_ros.trials.soak.growth import growth, slope
@@ -17,7 +18,7 @@ def samples(mb_per_h, noise_mb=0.0, seconds=600, every=5):
     rng = random.Random(1)
     return [
         sample(t, 100 + t / 3600 * mb_per_h + rng.gauss(0, noise_mb))
-        for t in range(0, seconds + 1, every)
+        for t in np.arange(0, seconds + 1, every)
     ]
 
 
@@ -42,6 +43,7 @@ def test_frames_that_come_and_go_do_not_hide_the_slope():
 def test_a_short_run_does_not_settle_anything():
     assert not slope(samples(0.0, noise_mb=0.2, seconds=12, every=1)).settles(10)
     assert not slope(samples(0.0, seconds=10)).settles(10)
+    assert not slope(samples(30.0, seconds=12, every=0.25)).settles(10)  # all on a line
 
 
 def test_noise_that_lasts_makes_a_slope_less_sure():
