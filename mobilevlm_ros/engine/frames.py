@@ -31,6 +31,11 @@ class HeldFrame:
         self.latest = self.frame
         self._headers[self.frame.stamp_ns] = self.frame.header
 
+    def confirm(self, latest: Frame) -> None:
+        """Note a newer frame that shows the same. No look was made at it: all its age counts."""
+        if latest is not self.frame:
+            self.latest, self.look_s = latest, 0.0
+
     def header(self, stamp_ns: int = 0) -> Header:
         """The header that an answer carries: the latest, or the one of a stamp that was asked for.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 from mobilevlm_ros.engine.errors import StaleImageError
 from mobilevlm_ros.engine.types import Header, Question
@@ -29,7 +29,8 @@ class Age:
     @property
     def seconds(self) -> float:
         """The largest, so that nothing that is wrong or missing hides what makes an image old."""
-        return max(0.0, *(age or 0.0 for age in astuple(self)))
+        ages = (self.by_stamp_s, self.by_arrival_s, self.by_sender_s)
+        return max(0.0, *(age or 0.0 for age in ages))
 
     @property
     def credible(self) -> bool:

@@ -75,7 +75,7 @@ class Talker:
         for camera, slot in self._board.slots.items():
             held = self._language.frames.find(camera)
             if held is not None and held.frame is slot.held_frame and slot.latest is not None:
-                held.latest = slot.latest
+                held.confirm(slot.latest)
 
     # Questions.
 
