@@ -78,9 +78,12 @@ class Board:
         self.encoded = [entry for entry in self.encoded if entry[0] not in gone]
 
     def next_image(self, look_due: bool) -> Request | None:
-        """The next image of a question to encode; by turns with looks that are due."""
+        """The next image of a question to encode; by turns with looks that are due.
+
+        None is encoded ahead while the last one still waits to be held, and grows old.
+        """
         self.images = [request for request in self.images if not request.reply.done()]
-        if not self.images or (look_due and not self._image_next):
+        if not self.images or self.encoded or (look_due and not self._image_next):
             self._image_next = True
             return None
         self._image_next = False

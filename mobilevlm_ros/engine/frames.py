@@ -21,7 +21,8 @@ class HeldFrame:
     visual_tokens: int
     own: bool = False  # for a single question or session, and no camera's newest
     brought: bool = field(default=False, init=False)  # it came with a question, from no camera
-    look_s: float = field(default=0.0, init=False)  # that encoding and holding it took
+    look_s: float = field(default=0.0, init=False)  # that encoding and holding it took, no more
+    age_s: float = field(default=0.0, init=False)  # of the frame, when the look at it began
     latest: Frame = field(init=False)  # the newest that shows the same: itself, or one unchanged
     users: int = field(default=0, init=False)  # questions and sessions
     used_at: int = field(default=0, init=False)  # counts looks and uses

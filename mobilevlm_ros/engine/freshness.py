@@ -137,7 +137,11 @@ class Freshness:
             header: of the image.
             look_s: seconds that looks for this question took, which do not count.
         """
-        return self.age_s(header) - look_s > self._limit_s(question)
+        return not self.allows(question, self.age_s(header) - look_s)
+
+    def allows(self, question: Question, age_s: float) -> bool:
+        """Whether a question may be answered about a camera's image of this age."""
+        return age_s <= self._limit_s(question)
 
     def check(self, question: Question, header: Header, look_s: float = 0.0) -> None:
         """Raise StaleImageError if a camera's image is older than a question allows.

@@ -90,7 +90,8 @@ class CameraLook:
         """Questions can be asked about it now."""
         timing = self.looks.engine.looked(self.encoded, self.begin)
         now = time.perf_counter()
-        held.look_s = look_s(self.encoded, now)
+        held.look_s = timing.total_ms * 1e-3
+        held.age_s = self.looks.engine.freshness.age_s(held.frame.header) - held.look_s
         with self.looks.changed:
             self.slot.hold(self.number, self.encoded, timing, now)
         self.looks.end()
@@ -118,10 +119,11 @@ class OwnLook:
     begin: float = 0.0
 
     def taken(self) -> None:
-        """The image waits no longer."""
+        """The image waits no longer: the next one may be encoded."""
         self.begin = time.perf_counter()
         with self.looks.changed:
             self.looks.board.encoded.pop(0)
+            self.looks.changed.notify_all()
 
     def succeed(self, held: HeldFrame) -> None:
         """The question can be answered now, if it still is to be."""
@@ -129,8 +131,9 @@ class OwnLook:
         if self.request.reply.done():
             self.looks.engine.language.frames.release(held)
             return
-        self.request.look_s += time.perf_counter() - self.request.group.frame_at
         self.request.held, held.brought = held, not held.frame.arrived_s
+        # Not the time between the two, which others took to be answered.
+        self.request.look_s += self.request.group.look_s + time.perf_counter() - self.begin
         timing = self.looks.engine.looked(self.encoded, self.begin)
         asked = self.request.asked
         asked.arrival = replace(asked.arrival, looked=timing)
@@ -143,8 +146,3 @@ class OwnLook:
     def interruption(self) -> Exception | None:
         """A question that nobody waits for needs no image."""
         return self.request.interruption()
-
-
-def look_s(encoded: EncodedFrame, now: float) -> float:
-    """Seconds from the begin of a frame's encoding until now, on time.perf_counter."""
-    return now - encoded.at + encoded.timing.total_ms * 1e-3

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
@@ -59,15 +58,16 @@ class Group:
     """Questions that are answered about the same frame."""
 
     frame: Frame | None = None  # that came with them, or that their regions are of, once known
-    frame_at: float = 0.0  # when it became known, on time.perf_counter
+    look_s: float = 0.0  # that encoding parts of it took
     held: HeldFrame | None = None  # once the first of them has begun, or is about a part of it
+    size: int = 0  # how many they are
     waiting: int = 0  # of them
     whole: bool = False  # some are about all of the frame
 
     def fix(self, frame: Frame) -> None:
         """Let regions be of this frame, unless it is another one already."""
         if self.frame is None:
-            self.frame, self.frame_at = frame, time.perf_counter()
+            self.frame = frame
 
 
 # Makes the answer of a question that ended before it began, with a finish_reason, the camera that
@@ -107,6 +107,10 @@ class Request:
     def takes_pixels(self) -> bool:
         """Whether the pixels of its camera's newest frame are all that it needs of that."""
         return self.question.roi != WHOLE and not self.stamp_ns and not self.group.whole
+
+    def choose_again(self) -> None:
+        """Let its region be of another frame: the one that it was of has grown old."""
+        self.group, self.look_s = Group(size=1, waiting=1), 0.0
 
     @property
     def rank(self) -> tuple[int, int]:

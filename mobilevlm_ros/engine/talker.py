@@ -13,6 +13,7 @@ from mobilevlm_ros.engine.errors import not_held
 from mobilevlm_ros.engine.frames import HeldFrame
 from mobilevlm_ros.engine.looks import Looks
 from mobilevlm_ros.engine.requests import Request
+from mobilevlm_ros.engine.slots import CameraSlot
 from mobilevlm_ros.engine.telling import Captions
 from mobilevlm_ros.engine.types import WHOLE, Answer, Frame
 
@@ -130,9 +131,17 @@ class Talker:
 
     def _own_frame(self, request: Request) -> HeldFrame | None:
         """The image that only this question is about, if it is held; a region may grow too old."""
-        if request.held is not None:
-            self._check_age(request, request.held)
-        return request.held
+        held = request.held
+        if held is None:
+            return None
+        if request.takes_pixels and request.group.size == 1 and self._is_old(request, held):
+            self._language.frames.release(held)
+            request.held = None
+            request.choose_again()
+            self._encode_own(request)
+            return None
+        self._check_age(request, held)
+        return held
 
     def _brought(self, request: Request) -> HeldFrame | None:
         """The image that a conversation is about, if it came along with an earlier question."""
@@ -182,7 +191,8 @@ class Talker:
     def _must_wait(self, request: Request, held: HeldFrame | None) -> bool:
         """Whether a question waits for a newer frame than the one held, or than none.
 
-        It does so once if that grew too old, and always if it made way for those of other cameras.
+        It does so once if that is too old, again if it grew so while others were answered, and
+        always if it made way for those of other cameras.
         """
         slot = self._board.slots[request.camera]
         if request.needs > slot.held:
@@ -191,11 +201,16 @@ class Talker:
             slot.lose()
         if held is None and slot.failure and not slot.coming:
             raise slot.failure.with_traceback(None)  # which would grow with every question
-        renews = not request.waits and slot.coming
-        if held is None or (renews and self._board.must_look(request.question, slot)):
+        if held is None or (slot.coming and self._renews(request, held, slot)):
             request.needs, request.waits = slot.shown, True
             return True
         return False
+
+    def _renews(self, request: Request, held: HeldFrame, slot: CameraSlot) -> bool:
+        if request.waits:  # if every image comes too late, the question is refused
+            fitted = self._engine.freshness.allows(request.question, held.age_s)
+            return fitted and self._is_old(request, held)
+        return self._board.must_look(request.question, slot)
 
     def _check_held(self, request: Request, held: HeldFrame) -> None:
         request.look_s = held.look_s if request.waits else 0.0
@@ -205,6 +220,12 @@ class Talker:
         if not held.brought:
             header = held.find_header(request.stamp_ns)
             self._engine.freshness.check(request.question, header, request.look_s)
+
+    def _is_old(self, request: Request, held: HeldFrame) -> bool:
+        header = held.find_header(request.stamp_ns)
+        return not held.brought and self._engine.freshness.is_old(
+            request.question, header, request.look_s
+        )
 
     def _begin_answer(self, request: Request, held: HeldFrame) -> bool:
         asked = request.asked
@@ -233,6 +254,7 @@ class Talker:
         """A question waits no longer, because it ended or began."""
         with self.changed:
             self._board.remove([request])
+            self.changed.notify_all()  # its image may have held up the next one
         frames, group = self._language.frames, request.group
         if request.held is not None:
             frames.release(request.held)

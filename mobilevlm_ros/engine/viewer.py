@@ -98,6 +98,7 @@ class Viewer:
                 self._tell_news()
             return
         with self._changed:
+            request.group.look_s += encoded.timing.total_ms * 1e-3
             if request in self._board.waiting:
                 self._board.encoded.append((request, encoded))
             self._tell_news()

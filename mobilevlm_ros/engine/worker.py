@@ -12,6 +12,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 
@@ -28,7 +29,7 @@ from mobilevlm_ros.engine.slots import CameraSlot, FrameSource
 from mobilevlm_ros.engine.talker import Talker
 from mobilevlm_ros.engine.telling import Captions, always, as_configured
 from mobilevlm_ros.engine.timing import Arrival
-from mobilevlm_ros.engine.types import WHOLE, Chunk, Frame, Load, Question
+from mobilevlm_ros.engine.types import WHOLE, Answer, Chunk, Frame, Load, Question
 from mobilevlm_ros.engine.viewer import Viewer
 
 JOIN_S = 10.0  # one look of the largest model on the slowest machine
@@ -181,6 +182,7 @@ class EngineWorker:
         asked = Asked(question, arrival or Arrival(), stamp_ns=stamp_ns)
         if on_chunk is not ignore:
             asked.on_chunk = partial(self._post_chunk, on_chunk)
+        group.size += 1
         group.waiting += 1
         group.whole |= question.roi == WHOLE
         deadline = self._engine.deadline(question, asked.arrival)
@@ -201,7 +203,14 @@ class EngineWorker:
         except errors.MobileVlmError as error:
             for request in requests:
                 request.fail(error)
+        for request in requests:
+            request.reply.add_done_callback(self._let_go)
         return [request.reply for request in requests]
+
+    def _let_go(self, reply: Future[Answer]) -> None:
+        """Let what was kept for a question go, also where nothing else happens."""
+        with self._changed:
+            self._tell_news()
 
     def _tell_news(self) -> None:
         """Wake both threads; the lock is held."""

@@ -78,7 +78,8 @@ class Cameras:
         self._waiting = {}
 
     def _look(self) -> None:
-        if not self._on_demand or self._probing():
+        # An image of when the question came may be too old when its turn comes.
+        if not self._on_demand or self._probing() or self._worker.load().waiting:
             for camera in self._open.values():
                 camera.want()
 

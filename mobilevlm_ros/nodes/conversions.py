@@ -23,6 +23,9 @@ from mobilevlm_ros.engine import (
 from mobilevlm_ros.nodes.encodings import to_rgb
 from mobilevlm_ros.nodes.queries import check_query
 
+# A camera whose nanosec is a second or more may send a later one.
+LAST_STAMP_NS = (2**31 - 1) * 1_000_000_000 + 999_999_999
+
 _CUT_SHORT = {'deadline': msg.Status.DEADLINE, 'cancelled': msg.Status.CANCELLED}
 
 
@@ -43,8 +46,8 @@ def stamp_of(data: bytes) -> int:
 
 
 def ns_to_stamp(nanoseconds: int) -> Time:
-    """The message of a stamp in nanoseconds."""
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    """The message of a stamp in nanoseconds; the last that there is, if it is later."""
+    seconds, rest = divmod(min(nanoseconds, LAST_STAMP_NS), 1_000_000_000)
     return Time(sec=seconds, nanosec=rest)
 
 

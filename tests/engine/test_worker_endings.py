@@ -1,8 +1,10 @@
 """Questions that are cancelled or too late: each has a whole answer, wherever it was."""
 
+import gc
 import json
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -178,3 +180,19 @@ def test_time_counts_from_when_the_question_came(start: Start) -> None:
     long_ago = Arrival(at=time.perf_counter() - 10.0)
     answer = worker.submit(Question('Q', deadline_s=5.0), arrival=long_ago).result(WAIT_S)
     assert answer.finish_reason == 'deadline' and answer.timing.total_ms >= 10_000
+
+
+def test_a_cancelled_question_keeps_no_image_while_the_encoder_is_at_work(start: Start) -> None:
+    engine = create_fake_engine(EngineConfig(look='on_demand'))
+    gate = encoder(engine)
+    worker = start(engine)
+    worker.show(grey(10))
+    first = worker.submit(Q)
+    assert gate.entered.wait(WAIT_S)
+    image = grey(90)
+    kept = weakref.ref(image.pixels)
+    worker.submit(Q, frame=image).cancel()
+    del image
+    until(lambda: gc.collect() >= 0 and kept() is None)
+    gate.open()
+    assert text_of(first) == 'Q brightness 10'

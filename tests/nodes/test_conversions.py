@@ -175,6 +175,15 @@ def test_an_answer_becomes_a_message_with_every_timing():
         assert getattr(message.timing, name) == value
 
 
+def test_a_stamp_that_no_message_can_hold_becomes_the_last_one():
+    late = Image(width=1, height=1, step=3, encoding='rgb8', data=bytes(3))
+    late.header.stamp = Time(sec=2**31 - 1, nanosec=2**32 - 1)
+    frame = image_to_frame(late)
+    message = answer_to_message(dataclasses.replace(an_answer(), stamp_ns=frame.stamp_ns))
+    stamp = message.header.stamp
+    assert (stamp.sec, stamp.nanosec) == (2**31 - 1, 999_999_999)
+
+
 def test_an_answer_becomes_a_caption():
     message = caption_to_message(engine.Caption(an_answer(), Reason.CHANGE, 0.25))
     assert (message.header.stamp, message.header.frame_id) == (STAMP, 'lens')

@@ -17,6 +17,7 @@ from mobilevlm_ros.nodes.conversions import stamp_to_ns
 pytestmark = pytest.mark.ros
 
 PLAIN_CAMERA = str(Path(__file__).parent / 'plain_camera.py')
+SLOW_NODE = str(Path(__file__).parent / 'slow_vlm_node.py')
 HOUR_NS = 3600 * 1_000_000_000
 ANY_AGE = Duration(sec=2**31 - 1)
 
@@ -102,6 +103,19 @@ def test_what_came_while_the_node_was_stopped_is_not_new_to_it(
     message = stale(client, max_age=seconds(0.5))
     assert 'check that the camera is publishing' not in message
     assert client.ask(max_age=ANY_AGE).status.code == Status.OK
+
+
+def test_a_question_that_waits_for_others_is_about_an_image_that_came_meanwhile(start, client):
+    start(SLOW_NODE, 'streaming', look='on_demand', active_questions=1, captions='false')
+    start(PLAIN_CAMERA, '60', '0')
+    client.answer()
+
+    def answered():  # tried again where the machine is too busy to let images come in time
+        long = client.send('Slow?', max_tokens=300, deadline=seconds(2.5))
+        response = client.ask(max_age=seconds(1.0))
+        return long.done() and response.status.code == Status.OK
+
+    client.wait(answered)
 
 
 def test_by_default_no_answer_is_about_an_image_older_than_two_seconds(start_fake, client):
